@@ -122,9 +122,12 @@ ENGINES = (
     ("taskvine-serverless", "TaskVine serverless"),
     ("flux", "stand-in for Flux"),
     ("globus-compute", "Globus Compute"),
+    ("radical-pilot", "RADICAL-Pilot"),
 )
 #: Those that start a process for each task, or collect tasks for half a second.
-SLOW_ENGINES = frozenset({"work-queue", "taskvine", "taskvine-serverless", "flux", "globus-compute"})
+SLOW_ENGINES = frozenset(
+    {"work-queue", "taskvine", "taskvine-serverless", "flux", "globus-compute", "radical-pilot"}
+)
 
 
 def _engine_run(name: str) -> Run:

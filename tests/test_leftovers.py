@@ -49,8 +49,8 @@ def test_others_are_not_found():
     assert leftovers.find(leftovers.mark_this_process() + 1) == []
 
 
-def test_found_processes_can_be_described_and_ended(hidden_pid):
+def test_found_processes_can_be_described_and_ended(hidden_pid, wait_until):
     process = psutil.Process(hidden_pid)
-    assert "parsl: hidden" in leftovers.describe(process)
+    wait_until(lambda: "parsl: hidden" in leftovers.describe(process), 20)  # as above
     leftovers.kill([process])
     assert "parsl" not in leftovers.describe(process) or not process.is_running()

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
@@ -28,11 +27,13 @@ from parsl.executors import (
     DaskExecutor,
     FluxExecutor,
     GlobusComputeExecutor,
+    RadicalPilotExecutor,
     RayExecutor,
     WorkQueueExecutor,
 )
 from parsl.executors.cctools.executor import CCToolsExecutor
 from parsl.executors.cctools.interpreters import VARIABLE, find_interpreter
+from parsl.executors.radical import ResourceConfig
 from parsl.providers import LocalProvider
 
 WARM_UP_TASKS = 200
@@ -242,8 +243,43 @@ class GlobusComputeEngine(Engine):
         self._direct.shutdown()
 
 
-#: Each has packages of its own, and needs an environment and namespaces.
+class RadicalPilotEngine(Engine):
+    """A pilot on this machine whose tasks start Python, used directly; the executor has its own."""
+
+    def __init__(self) -> None:
+        self._rp = import_module("radical.pilot")
+        self._session = self._rp.Session()
+        pilots = self._rp.PilotManager(session=self._session)
+        size = {"resource": "local.localhost", "cores": WORKERS, "runtime": 60}
+        pilot = pilots.submit_pilots(self._rp.PilotDescription(size))
+        self._tasks = self._rp.TaskManager(session=self._session)
+        self._tasks.add_pilots(pilot)
+        pilot.wait(self._rp.PMGR_ACTIVE)
+        self.executor = RadicalPilotExecutor(
+            "local.localhost", rpex_cfg=ResourceConfig(worker_cores_per_node=WORKERS), runtime=60
+        )
+
+    def _description(self, number: int) -> Any:
+        arguments = ["-c", f"from benchmarks.tasks import take; take({number})"]
+        return self._rp.TaskDescription(
+            {"executable": sys.executable, "arguments": arguments, "environment": {"PYTHONPATH": str(ROOT)}}
+        )
+
+    def submit(self, number: int) -> Callable[[], Any]:
+        return self._tasks.submit_tasks(self._description(number)).wait
+
+    def run(self, count: int) -> None:
+        tasks = self._tasks.submit_tasks([self._description(number) for number in range(count)])
+        self._tasks.wait_tasks([task.uid for task in tasks])
+
+    def close(self) -> None:
+        self._session.close()
+
+
+#: Both have packages of their own, and need an environment and namespaces.
 NEXT_TO_ENDPOINT = "globus-compute"
+RADICAL = "radical-pilot"
+_IS_THERE = "BENCHMARK_ENGINE_ENVIRONMENT"
 ENGINES: dict[str, Callable[[], Engine]] = {
     "pool": PoolEngine,
     "dask": DaskEngine,
@@ -253,20 +289,28 @@ ENGINES: dict[str, Callable[[], Engine]] = {
     "taskvine-serverless": partial(task_vine, "serverless"),
     "flux": FluxEngine,
     NEXT_TO_ENDPOINT: GlobusComputeEngine,
+    RADICAL: RadicalPilotEngine,
 }
 
 
 def measure_anywhere(options: Options) -> Values:
     """Measure here, or in the environment that the engine needs. See :func:`measure`."""
-    if options.engine != NEXT_TO_ENDPOINT or os.environ.get("GLOBUS_SDK_ENVIRONMENT") == "local":
+    if options.engine not in (NEXT_TO_ENDPOINT, RADICAL) or os.environ.get(_IS_THERE):
         return measure(options)
-    from tests.support.engine_environments import GLOBUS_COMPUTE, python_of, variables
+    from tests.support.engine_environments import GLOBUS_COMPUTE, RADICAL_PILOT, python_of, variables
     from tests.support.simulated_hosts import NAMESPACES
 
-    python = str(python_of(GLOBUS_COMPUTE))
-    command = ["unshare", *NAMESPACES, python, "-m", "tests.support.globus_compute.endpoint", "endpoint"]
-    command += [python, "-m", "benchmarks.workloads.engines", *sys.argv[1:]]
-    done = subprocess.run(command, env=variables(Path(python)), stdout=subprocess.PIPE, text=True, check=True)
+    if options.engine == RADICAL:
+        python = python_of(RADICAL_PILOT)
+        before = ["sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    else:
+        python = python_of(GLOBUS_COMPUTE)
+        before = [str(python), "-m", "tests.support.globus_compute.endpoint", "endpoint"]
+    command = [*before, str(python), "-m", "benchmarks.workloads.engines", *sys.argv[1:]]
+    environment = {**variables(python), _IS_THERE: "1", "HOME": os.getcwd()}  # RADICAL-Pilot writes there
+    done = subprocess.run(
+        ["unshare", *NAMESPACES, *command], env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
     return json.loads(done.stdout.splitlines()[-1])["values"]
 
 

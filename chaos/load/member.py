@@ -17,6 +17,7 @@ from parsl.executors.high_throughput.wire.protocol import (
 )
 from parsl.executors.high_throughput.wire.protocol import PROTOCOL_VERSION as PROTOCOL
 from parsl.version import VERSION
+from parsl.vocabulary.run_observer import pack_usage
 
 
 class Member:
@@ -75,7 +76,7 @@ class Member:
     def finish(self, worker: Worker, run_s: float, now_s: float) -> list[Worker]:
         """Complete a task with its pickled arguments. Returns: the workers in which one begins now."""
         task = worker.given[0]
-        result = Result(task.id, DONE, task.payload, run_s=run_s)
+        result = Result(task.id, DONE, task.payload, usage=pack_usage(run_s, run_s, -1, -1, -1))
         self.state.finish(worker, result, now_s)
         self._results.append(result)
         goes_on = [worker] if worker.given else []

@@ -11,6 +11,7 @@ from chaos.load.meter import Phase
 from chaos.load.orders import Died, Refused
 from chaos.load.report import Facts, figures, findings, table
 from parsl.executors.high_throughput.wire.protocol import DONE, Result, Results, Task
+from parsl.vocabulary.run_observer import pack_usage
 from tests.support.modules import run_module
 
 
@@ -84,7 +85,7 @@ def test_a_simulated_manager_runs_one_task_per_worker_and_queues_the_others() ->
     [next_slot] = member.finish(slots[1], 10.0, 10.0)
     assert next_slot.given[0].id == 2
     sent = member.take_results()
-    assert sent == Results([Result(1, DONE, b"call", run_s=10.0)], 2, 1)
+    assert sent == Results([Result(1, DONE, b"call", usage=pack_usage(10.0, 10.0, -1, -1, -1))], 2, 1)
     assert member.take_results() == Results([], 2, 2)
 
 

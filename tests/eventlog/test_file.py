@@ -103,8 +103,8 @@ def test_records_of_a_later_version_are_skipped_and_counted(tmp_path, monkeypatc
 
 def test_a_log_of_a_later_format_is_refused(tmp_path):
     file = EventFile(str(tmp_path / "log"))
-    file.write(run_began(format_version=2, parsl_version="2030.1.1"))
-    with pytest.raises(EventLogError, match=r"Parsl 2030\.1\.1, in format 2"):
+    file.write(run_began(format_version=records.FORMAT_VERSION + 1, parsl_version="2030.1.1"))
+    with pytest.raises(EventLogError, match=r"Parsl 2030\.1\.1, in format 3"):
         read_all(tmp_path / "log")
 
 
@@ -137,14 +137,7 @@ def test_an_existing_log_is_not_overwritten(tmp_path):
 def test_a_full_disk_leaves_a_gap_and_whole_records(tmp_path, monkeypatch):
     file = EventFile(str(tmp_path / "log"))
     file.write(run_began())
-    real_write = os.write
-
-    def half_write(fd, data):
-        if len(data) > 10:
-            return real_write(fd, data[:10])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "write", half_write)
+    monkeypatch.setattr(os, "writev", writing_at_most(10, is_full_then=True))
     assert not file.write(records.Tasks([ended_row(0)]), 1)
     assert not file.write(records.Tasks([ended_row(1), ended_row(2)]), 2)
     monkeypatch.undo()
@@ -164,8 +157,7 @@ def test_records_that_are_added_are_written_together(tmp_path, monkeypatch):
     assert read_all(tmp_path / "log") == [run_began()]
     assert file.flush()
     assert len(read_all(tmp_path / "log")) == 4
-    real_write = os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: real_write(fd, data[:1]) if len(data) > 1 else fail())
+    monkeypatch.setattr(os, "writev", writing_at_most(20, is_full_then=True))
     file.add(records.Tasks([ended_row(3), ended_row(4)]), 2)
     file.add(records.Tasks([ended_row(5)]))
     assert not file.flush()
@@ -177,8 +169,34 @@ def test_records_that_are_added_are_written_together(tmp_path, monkeypatch):
     file.close()
 
 
-def fail():
-    raise OSError(28, "No space left on device")
+def writing_at_most(limit, *, is_full_then):
+    """Return an `os.writev` that writes so many bytes per call; with ``is_full_then``, the next one fails."""
+    calls = []
+
+    def writev(fd, pieces):
+        if is_full_then and len(calls) % 2:
+            calls.clear()
+            raise OSError(28, "No space left on device")
+        calls.append(fd)
+        return os.write(fd, b"".join(pieces)[:limit])
+
+    return writev
+
+
+@pytest.mark.parametrize("limit", [1, 3, 12, 13, 14, 100])
+def test_what_is_written_in_parts_is_whole(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(os, "writev", writing_at_most(limit, is_full_then=False))
+    path = write_event_log(tmp_path, 20, batch=10)
+    assert read_all(path) == list(records_of_run(20, batch=10))
+
+
+def test_more_pieces_than_the_system_takes_at_once_are_written(tmp_path):
+    file = EventFile(str(tmp_path / "log"))
+    added = [run_began(), *(records.Tasks([ended_row(number)]) for number in range(3000))]
+    for record in added:
+        file.add(record)
+    assert file.flush()
+    assert read_all(tmp_path / "log") == added
 
 
 def test_much_is_written_without_waiting_for_the_rest(tmp_path):

@@ -8,14 +8,33 @@ import sys
 from concurrent.futures import Future
 from typing import Any
 
+import pytest
+
 from parsl.executors.base import ParslExecutor
 from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts, ResourceSample
-from parsl.vocabulary.run_observer import NO_OBSERVER, Accounting, RunObserver
+from parsl.vocabulary.run_observer import NO_OBSERVER, Accounting, RunObserver, pack_usage, run_s_of, usage_of
 
 
 def test_unknown_parts_of_an_accounting_are_negative() -> None:
     assert Accounting() == (-1.0, -1.0, -1, -1, -1)
     assert Accounting(run_s=0.5, worker=3).worker == 3
+
+
+def test_what_an_attempt_has_used_can_be_packed() -> None:
+    future = Future[Any]()
+    future.usage = pack_usage(1.5, 0.5, 2**40, 7, 3)  # type: ignore[attr-defined]
+    assert usage_of(future) == Accounting(1.5, 0.5, 2**40, 7, 3)
+    assert type(usage_of(future)) is Accounting
+    assert run_s_of(future.usage) == 1.5  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("usage", [b"", b"too short", bytes(33), None])
+def test_without_measurements_there_is_no_accounting(usage: bytes | None) -> None:
+    future = Future[Any]()
+    assert usage_of(None) is usage_of(future) is None
+    future.usage = usage  # type: ignore[attr-defined]
+    assert usage_of(future) is None
+    assert run_s_of(b"") == 0.0
 
 
 def test_every_notification_has_a_method_that_does_nothing() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from errno import EEXIST
 from time import time
 from typing import Any, NamedTuple
@@ -29,6 +29,10 @@ _MAX_RECORD_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 4 * 1024 * 1024
 #: How much is written at once. A write gives up Python's lock, and has to wait for it afterwards.
 _WRITE_BYTES = 1024 * 1024
+#: How many pieces Linux writes at once (IOV_MAX).
+_MAX_PIECES = 1024
+
+Buffer = bytes | memoryview
 
 
 class EventLogError(ParslError):
@@ -57,9 +61,10 @@ class EventFile:
         self._fd = os.open(unfinished, flags, 0o644)
         self._size = 0
         self._gap: Gap | None = None
-        self._waiting = bytearray()
-        self._waiting_records = 0
-        if (error := self._append(HEADER)) is not None:
+        #: Frames in pieces.
+        self._waiting: list[Buffer] = []
+        self._waiting_bytes = self._waiting_records = 0
+        if (error := self._append([HEADER])) is not None:
             self.close()
             raise error
         os.rename(unfinished, path)  # a reader never sees the file without its header
@@ -74,23 +79,32 @@ class EventFile:
 
     def add(self, record: Record, number: int = 1) -> None:
         """Append a record, usually not before :meth:`flush`. ``number`` counts as lost if that fails."""
-        frame = _frame(record)
-        if len(frame) > _MAX_RECORD_BYTES:  # which no reader would accept
+        self._add((records.encode(record),), number, _SUMMARY if type(record) is Summary else _OTHER)
+
+    def add_encoded(self, pieces: Sequence[Buffer], number: int) -> None:
+        """Append a record that is encoded, in pieces, which must not change before :meth:`flush`."""
+        self._add(pieces, number, _OTHER)
+
+    def _add(self, pieces: Sequence[Buffer], number: int, kind: int) -> None:
+        size = sum(map(len, pieces))
+        if size > _MAX_RECORD_BYTES:  # which no reader would accept
             now_s = time()
-            frame = _frame(Gap(now_s, now_s, number, f"a record of {len(frame)} bytes is too large"))
-        self._waiting += frame
+            self.add(Gap(now_s, now_s, number, f"a record of {size} bytes is too large"), number)
+            return
+        self._waiting += _frame(pieces, kind)
+        self._waiting_bytes += _HEAD.size + size
         self._waiting_records += number
-        if len(self._waiting) >= _WRITE_BYTES:
+        if self._waiting_bytes >= _WRITE_BYTES:
             self.flush()
 
     def flush(self) -> bool:
         """Append what has been added, all or nothing. Returns whether that has succeeded."""
-        data, number = self._waiting, self._waiting_records
-        self._waiting, self._waiting_records = bytearray(), 0
+        pieces, number = self._waiting, self._waiting_records
+        self._waiting, self._waiting_bytes, self._waiting_records = [], 0, 0
         if self._gap is not None:
             self._gap.to_s = time()
-            data = bytearray(_frame(self._gap)) + data
-        error = self._append(data)
+            pieces = [*_frame((records.encode(self._gap),), _OTHER), *pieces]
+        error = self._append(pieces)
         if error is None:
             self._gap = None
             return True
@@ -100,17 +114,20 @@ class EventFile:
         self._gap.records += number
         return False
 
-    def _append(self, data: bytes | bytearray) -> OSError | None:
+    def _append(self, pieces: Sequence[Buffer]) -> OSError | None:
         """Append everything or nothing."""
-        written = 0
+        size = self._size
+        left = [memoryview(piece) for piece in pieces]
         try:
-            while written < len(data):
-                written += os.write(self._fd, data[written:] if written else data)
+            while left:
+                written = os.writev(self._fd, left[:_MAX_PIECES])
+                size += written
+                left = _without(left, written)
         except OSError as error:
-            if written:
+            if size > self._size:
                 self._cut()
             return error
-        self._size += written
+        self._size = size
         return None
 
     def _cut(self) -> None:
@@ -126,10 +143,21 @@ class EventFile:
             os.close(fd)
 
 
-def _frame(record: Record) -> bytes:
-    body = records.encode(record)
-    kind = _SUMMARY if type(record) is Summary else _OTHER
-    return _HEAD.pack(_MARK, kind, len(body), crc32(body)) + body
+def _frame(pieces: Sequence[Buffer], kind: int) -> list[Buffer]:
+    size = checksum = 0
+    for piece in pieces:
+        size += len(piece)
+        checksum = crc32(piece, checksum)
+    return [_HEAD.pack(_MARK, kind, size, checksum), *pieces]
+
+
+def _without(pieces: Sequence[memoryview], written: int) -> list[memoryview]:
+    """Return what is left of pieces after so many bytes."""
+    for place, piece in enumerate(pieces):
+        if written < len(piece):
+            return [piece[written:], *pieces[place + 1 :]]
+        written -= len(piece)
+    return []
 
 
 class Found(NamedTuple):

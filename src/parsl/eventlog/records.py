@@ -7,15 +7,17 @@ skip what they do not know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from parsl.eventlog import EVENT_LOG as EVENT_LOG
+from parsl.vocabulary.run_observer import Accounting, unpack_usage
+from parsl.vocabulary.task_states import States
 
 #: The version of the format. A reader refuses a log of a later one.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class ExecutorFacts(msgspec.Struct, array_like=True):
@@ -123,6 +125,35 @@ class Tasks(msgspec.Struct, tag="tasks", array_like=True):
     """Rows about tasks, in the order in which they apply."""
 
     rows: list[TaskRow]
+
+
+class PlainRow(msgspec.Struct, array_like=True):
+    """A task that has ended well at its first attempt, and waited for no other: the usual one.
+
+    What such a task does not have takes no space, and the driver does not unpack what its worker has
+    measured. Readers get a `TaskRow` instead.
+    """
+
+    id: int
+    app: int
+    executor: int
+    invoked_s: float
+    launched_s: float
+    returned_s: float
+    #: Made by :data:`parsl.vocabulary.run_observer.pack_usage`.
+    usage: bytes
+
+    def as_task_row(self) -> TaskRow:
+        return TaskRow(
+            self.id, self.app, self.executor, _DONE, 0, self.invoked_s, self.launched_s, (), self.returned_s,
+            *(unpack_usage(self.usage) or Accounting()),
+        )  # fmt: skip
+
+
+class PlainTasks(msgspec.Struct, tag="plain", array_like=True):
+    """Tasks that have ended well."""
+
+    rows: list[PlainRow]
 
 
 class TaskStarted(msgspec.Struct, array_like=True):
@@ -276,30 +307,32 @@ class RunEnded(msgspec.Struct, tag="end", array_like=True):
 
 
 Record = (
-    RunBegan | Executors | Apps | Tasks | TasksStarted | AttemptFailed | ManagerJoined | ManagerGone
-    | NodeChanged | BlockChanged | Samples | Summary | Gap | RunEnded
+    RunBegan | Executors | Apps | Tasks | PlainTasks | TasksStarted | AttemptFailed
+    | ManagerJoined | ManagerGone | NodeChanged | BlockChanged | Samples | Summary | Gap | RunEnded
 )  # fmt: skip
 
 encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(Record).decode
-
-#: The first byte of an encoded list of 16 to 65,535 items.
-_ARRAY_16 = 0xDC
+_decode = msgspec.msgpack.Decoder(Record).decode
+_DONE = int(States.exec_done)
 
 #: What `decode` raises for a record that is damaged, or of a kind that this version does not know.
 DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def tasks_of(lists: Sequence[bytes], number: int) -> Tasks:
-    """Return a record, for :data:`encode`, with rows that are encoded already.
+def decode(encoded: bytes) -> Record:
+    """Return a record. Plain rows are task rows now.
 
-    A tuple that begins with the fields of a `TaskRow` is encoded like one, and is faster to make. The lists
-    are joined to one: their heads, of one byte for up to 15 rows and of three for more, are replaced by that
-    of an "array 32" (https://github.com/msgpack/msgpack/blob/master/spec.md).
-
-    Args:
-        lists: Encoded lists of fewer than 65,536 rows.
-        number: How many rows they have.
+    Raises:
+        DecodeError: The record is damaged, or of a kind that this version does not know.
     """
-    rows = [each[3 if each[0] == _ARRAY_16 else 1 :] for each in lists]
-    return Tasks(msgspec.Raw(b"".join((b"\xdd", number.to_bytes(4, "big"), *rows))))  # type: ignore[arg-type]
+    record: Record = _decode(encoded)
+    return Tasks([row.as_task_row() for row in record.rows]) if type(record) is PlainTasks else record
+
+
+def head_of(kind: type[Tasks | PlainTasks], number: int) -> bytes:
+    """Return the beginning of an encoded record with so many rows, which follow, encoded one by one.
+
+    A tuple that begins with the fields of a row is encoded like one, and is faster to make. The list is an
+    "array 32" (https://github.com/msgpack/msgpack/blob/master/spec.md).
+    """
+    return b"".join((encode(kind([]))[:-1], b"\xdd", number.to_bytes(4, "big")))

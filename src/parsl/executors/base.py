@@ -106,8 +106,7 @@ class ParslExecutor(metaclass=ABCMeta):
         Returns:
             A future of the result or of the exception that ``func`` raises. Its ``cancel()`` cancels the
             task: a queued one at once, a running one if the executor can end it. It may have an attribute
-            ``accounting``, an :class:`~parsl.vocabulary.run_observer.Accounting` or None, which is set before
-            the future is done.
+            ``usage``, made by :data:`~parsl.vocabulary.run_observer.pack_usage` before the future is done.
 
         Raises:
             InvalidResourceSpecification: The specification is wrong.

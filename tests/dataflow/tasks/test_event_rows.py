@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from parsl.dataflow.tasks.event_rows import BATCH, Batch, EndedRows, app_and_state, batches_of
+from parsl.dataflow.taskrecord import TaskRecord
+from parsl.dataflow.tasks.event_rows import BATCH, EncodedRows, EndedRows, app_and_state, open_rows
 from parsl.eventlog import records
+from parsl.vocabulary.run_observer import pack_usage
 from parsl.vocabulary.task_states import States
 
 DONE, FAILED = int(States.exec_done), int(States.failed)
@@ -18,81 +21,152 @@ def row(number: int, app: int = 0, state: int = DONE) -> tuple[Any, ...]:
     return (number, app, 0, state, 0, 1.0, 2.0, (), 3.0)
 
 
-def rows_in(batches: list[Batch]) -> list[int]:
-    """Return the tasks of batches, as a reader of their record finds them."""
-    number = sum(batch.encoded_number for batch in batches)
-    record = records.decode(records.encode(records.tasks_of([batch.encoded for batch in batches], number)))
-    assert isinstance(record, records.Tasks)
-    return [each.id for each in record.rows]
+def plain(number: int) -> tuple[TaskRecord, bytes]:
+    record = TaskRecord(None, row, (), {}, "htex", 1.0)
+    record.id, record.launched_s, record.returned_s = number, 2.0, 3.0
+    return record, pack_usage(0.5, 0.25, 1000, 7, 3)
 
 
-@pytest.mark.parametrize("number", [1, 15, 16, BATCH, BATCH + 1, 5 * BATCH])
+def plain_rows(ended: Sequence[tuple[TaskRecord, bytes]]) -> list[tuple[Any, ...]]:
+    return [(task.id, 0, 0, task.invoked_s, task.launched_s, task.returned_s, used) for task, used in ended]
+
+
+def empty(max_waiting: int = 100 * BATCH) -> EndedRows:
+    ended = EndedRows(max_waiting, plain_rows)
+    ended.encode_with(records.encode)
+    return ended
+
+
+def task_rows(*encoded: EncodedRows) -> list[records.TaskRow]:
+    """Return rows as a reader of their records finds them."""
+    found = []
+    for rows in encoded:
+        for part, number in rows.parts():
+            head = records.head_of(getattr(records, rows.record), number)
+            read = records.decode(head + bytes(part))
+            assert isinstance(read, records.Tasks)
+            assert len(read.rows) == number
+            found += read.rows
+    assert len(found) == sum(rows.number for rows in encoded)
+    return found
+
+
+def rows_in(*encoded: EncodedRows) -> list[int]:
+    """Return the tasks of rows."""
+    return [each.id for each in task_rows(*encoded)]
+
+
+@pytest.mark.parametrize("number", [0, 1, 15, 16, BATCH, BATCH + 1, 5 * BATCH])
 def test_all_rows_are_in_the_record_in_their_order(number: int) -> None:
-    batches = list(batches_of([row(each) for each in range(number)], records.encode))
-    assert rows_in(batches) == [*range(number)]
-    assert max(batch.encoded_number for batch in batches) <= BATCH
+    assert rows_in(open_rows([row(each) for each in range(number)], records.encode)) == [*range(number)]
 
 
-def test_batches_of_all_lengths_are_joined() -> None:
-    batches = [batch for n in (1, 15, 16, 17) for batch in batches_of([row(n)] * n, records.encode)]
-    assert rows_in(batches) == [1, *[15] * 15, *[16] * 16, *[17] * 17]
+def test_many_rows_make_several_records() -> None:
+    ended = empty()
+    for number in range(40 * BATCH):
+        ended.add(row(number))
+    _, rows = ended.take()
+    sizes = [len(part) for part, _ in rows.parts()]
+    assert 1 < len(sizes) < 10
+    assert rows_in(rows) == [*range(40 * BATCH)]
 
 
-def test_a_batch_counts_apps_and_states_also_of_rows_that_cannot_be_encoded() -> None:
-    mixed = [row(0), row(1, app=7), (*row(2, app=7, state=FAILED), object()), row(3)]
-    (batch,) = batches_of(mixed, records.encode)
-    assert rows_in([batch]) == [0, 1, 3]
-    assert {app_and_state(kind): number for kind, number in batch.kinds.items()} == {
+def test_apps_and_states_are_counted_also_of_rows_that_cannot_be_encoded() -> None:
+    ended = empty()
+    for each in (row(0), row(1, app=7), (*row(2, app=7, state=FAILED), object()), row(3)):
+        ended.add(each)
+    _, rows = ended.take()
+    assert rows_in(rows) == [0, 1, 3]
+    assert {app_and_state(kind): number for kind, number in rows.kinds.items()} == {
         (0, DONE): 2,
         (7, DONE): 1,
         (7, FAILED): 1,
     }
-    assert repr(batch) == "<Batch of 3>"
+    assert repr(rows) == "<EncodedRows 3 of Tasks>"
+
+
+def test_a_plain_task_is_read_as_a_row_with_what_it_has_used() -> None:
+    ended = empty()
+    for number in range(BATCH + 1):
+        ended.add_plain(plain(number))
+    rows, _ = ended.take()
+    assert rows.kinds == {DONE: BATCH + 1}
+    read = task_rows(rows)
+    assert [each.id for each in read] == [*range(BATCH + 1)]
+    used = (0.5, 0.25, 1000, 7, 3)
+    assert read[5] == records.TaskRow(5, 0, 0, DONE, 0, 1.0, 2.0, (), 3.0, *used)
+
+
+def test_of_a_plain_task_of_which_nothing_was_measured_nothing_is_known() -> None:
+    ended = empty()
+    ended.add_plain((plain(4)[0], b""))
+    assert task_rows(*ended.take()) == [records.TaskRow(4, 0, 0, DONE, 0, 1.0, 2.0, (), 3.0)]
 
 
 def test_rows_wait_until_they_can_be_encoded() -> None:
-    ended = EndedRows(10 * BATCH)
+    ended = EndedRows(10 * BATCH, plain_rows)
     ended.add(row(0))
+    ended.add_plain(plain(1))
     ended.encode()
-    assert repr(ended) == "<EndedRows 0 batches, 1 rows>"
+    assert repr(ended) == "<EndedRows 0+1, 0+1>"
     ended.encode_with(records.encode)
     ended.encode()
-    ended.add(row(1))
-    assert repr(ended) == "<EndedRows 1 batches, 1 rows>"
-    assert rows_in(ended.take()) == [0, 1]
-    assert ended.take() == []
+    ended.add(row(2))
+    assert repr(ended) == "<EndedRows 1+0, 1+1>"
+    assert rows_in(*ended.take()) == [1, 0, 2]
+    assert rows_in(*ended.take()) == []
 
 
-def test_the_oldest_rows_are_dropped_when_too_many_wait() -> None:
-    ended = EndedRows(2 * BATCH)
-    ended.encode_with(records.encode)
-    for number in range(3 * BATCH):
+def test_rows_that_are_taken_one_after_the_other_do_not_mix() -> None:
+    ended = empty()
+    for start in range(0, 6000, 2000):
+        for number in range(start, start + 2000):
+            ended.add_plain(plain(number))
+        assert rows_in(*ended.take()) == [*range(start, start + 2000)]
+
+
+def test_the_newest_rows_are_dropped_when_too_many_wait() -> None:
+    ended = empty(2 * BATCH)
+    for number in range(2 * BATCH):
         ended.add(row(number))
-        if (number + 1) % BATCH == 0:
+        if number % BATCH == BATCH - 1:
             ended.encode()
-    assert ended.is_full
-    assert rows_in(ended.take()) == [*range(BATCH, 3 * BATCH)]
-    assert not ended.is_full
+    assert not ended.has_dropped
+    ended.add(row(2 * BATCH))
+    assert rows_in(*ended.take()) == [*range(2 * BATCH)]
+    assert ended.has_dropped
+
+
+def test_the_oldest_rows_are_dropped_while_none_can_be_encoded() -> None:
+    ended = EndedRows(2, plain_rows)
+    for number in range(3):
+        ended.add_plain(plain(number))
+    ended.encode_with(records.encode)
+    assert rows_in(*ended.take()) == [1, 2]
+    assert ended.has_dropped
 
 
 def test_a_forked_child_forgets_all_rows() -> None:
-    ended = EndedRows(BATCH)
-    ended.encode_with(records.encode)
+    ended = empty()
     ended.add(row(0))
+    ended.add_plain(plain(1))
     ended.encode()
-    ended.add(row(1))
+    ended.add(row(2))
+    ended.add_plain(plain(3))
     ended.clear()
-    assert ended.take() == []
+    assert rows_in(*ended.take()) == []
 
 
 def test_no_row_of_many_threads_is_lost() -> None:
-    ended = EndedRows(1_000_000)
-    ended.encode_with(records.encode)
-    taken: list[Batch] = []
+    ended = empty(1_000_000)
+    taken: list[int] = []
 
     def add(start: int) -> None:
         for number in range(start, start + 5000):
-            ended.add(row(number))
+            if number % 2:
+                ended.add(row(number))
+            else:
+                ended.add_plain(plain(number))
             if number % 16 == 0:
                 ended.encode()
 
@@ -100,6 +174,6 @@ def test_no_row_of_many_threads_is_lost() -> None:
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        taken += ended.take()
-    taken += ended.take()
-    assert sorted(rows_in(taken)) == [*range(20_000)]
+        taken += rows_in(*ended.take())
+    taken += rows_in(*ended.take())
+    assert sorted(taken) == [*range(20_000)]

@@ -14,6 +14,7 @@ from parsl.executors.engines.remote_call import run_call
 from parsl.executors.engines.requests import Node, Request
 from parsl.executors.errors import BadStateException, ExecutorError, InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import WorkerLost
+from parsl.vocabulary.run_observer import usage_of
 
 
 class FakeEngine(EngineExecutor):
@@ -72,7 +73,7 @@ def test_a_task_ends_with_its_outcome(engine: FakeEngine) -> None:
     assert good.result(0) == 8
     assert isinstance(bad.exception(0), TypeError)
     assert engine.outstanding() == 0
-    assert good.accounting is not None
+    assert usage_of(good) is not None
 
 
 def test_a_request_reaches_the_engine(engine: FakeEngine) -> None:

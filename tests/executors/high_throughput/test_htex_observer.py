@@ -11,7 +11,7 @@ import pytest
 
 from parsl.app.bash_task import BashTask
 from parsl.executors.high_throughput.errors import WorkerLost
-from parsl.vocabulary.run_observer import REPORTED_AFTER_S
+from parsl.vocabulary.run_observer import REPORTED_AFTER_S, usage_of
 from tests.support.recorder import Recorder
 from tests.system import tasks
 from tests.system.run import executor
@@ -65,22 +65,22 @@ def test_every_attempt_has_its_accounting(observed: HighThroughputExecutor) -> N
     raising, bash = observed.submit(fail, {}), observed.submit(BashTask(command), {})
     for future in (*short, *others, raising, bash):
         future.exception(timeout=60)
-        assert future.accounting.run_s > 0
-        assert future.accounting.cpu_s >= 0
-        assert future.accounting.manager == 0
-        assert future.accounting.worker in (0, 1)
-    assert others[0].accounting.peak_memory > 190 * MB
-    assert others[0].accounting.run_s >= 0.01
+        assert usage_of(future).run_s > 0
+        assert usage_of(future).cpu_s >= 0
+        assert usage_of(future).manager == 0
+        assert usage_of(future).worker in (0, 1)
+    assert usage_of(others[0]).peak_memory > 190 * MB
+    assert usage_of(others[0]).run_s >= 0.01
     assert isinstance(raising.exception(), ValueError)
-    assert bash.accounting.peak_memory > 0
-    workers = {future.result(): future.accounting.worker for future in short}
+    assert usage_of(bash).peak_memory > 0
+    workers = {future.result(): usage_of(future).worker for future in short}
     assert len(workers) == len(set(workers.values())), "each rank is one process"
 
 
 def test_a_lost_worker_leaves_no_accounting(observed: HighThroughputExecutor) -> None:
     lost = observed.submit(os._exit, {}, 7)
     assert isinstance(lost.exception(timeout=60), WorkerLost)
-    assert lost.accounting is None
+    assert usage_of(lost) is None
 
 
 def test_managers_join_with_the_facts_about_their_nodes(
@@ -119,7 +119,7 @@ def test_only_long_tasks_are_reported_and_again_after_the_loss_of_the_interchang
     assert {future for future, *_ in recorder.started} == {long}
     assert all(before <= moment_s <= time.time() - REPORTED_AFTER_S for _, moment_s, *_ in recorder.started)
     assert {facts.number for facts in recorder.joined} == {0}, "a manager keeps its number"
-    assert long.accounting.manager == 0
+    assert usage_of(long).manager == 0
 
 
 def test_running_tasks_are_sampled_with_their_processes_on_request(

@@ -12,6 +12,7 @@ import pytest
 from parsl.app.bash_task import BashTask
 from parsl.executors.errors import ThreadLost
 from parsl.executors.local.thread_pool import ThreadPool
+from parsl.vocabulary.run_observer import usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,12 +126,12 @@ def test_tasks_are_measured_unless_they_are_short(pool: ThreadPool) -> None:
     failing = pool.submit(raise_later, (), {})
     command = pool.submit(BashTask(count), (), {})
     wait([long, short, failing, command], PATIENCE_S)
-    assert long.accounting is not None
-    assert long.accounting.run_s >= 0.01
-    assert long.accounting[1:] == (-1.0, -1, -1, -1)
-    assert failing.accounting is not None
-    assert command.accounting is not None
-    assert command.accounting.cpu_s > 0
+    assert usage_of(long) is not None
+    assert usage_of(long).run_s >= 0.01
+    assert usage_of(long)[1:] == (-1.0, -1, -1, -1)
+    assert usage_of(failing) is not None
+    assert usage_of(command) is not None
+    assert usage_of(command).cpu_s > 0
 
 
 def raise_later() -> None:

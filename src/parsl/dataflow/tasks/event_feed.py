@@ -14,11 +14,11 @@ from time import time
 
 from parsl.common.threads import disown_in_children, join
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks.event_rows import BATCH, Batch, EndedRows, app_and_state, batches_of
+from parsl.dataflow.tasks.event_rows import BATCH, EncodedRows, EndedRows, app_and_state, open_rows
 from parsl.dataflow.tasks.failure_log import root_task
 from parsl.dataflow.tasks.graph import IS_FINAL
 from parsl.dataflow.tasks.task_extra import extra_of, numbers_of
-from parsl.vocabulary.run_observer import Accounting, RunObserver
+from parsl.vocabulary.run_observer import Accounting, RunObserver, usage_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ logger = getLogger(__name__)
 FLUSH_S = 0.5
 #: How many events wait for a slow disk at most, before the oldest are dropped; likewise ended tasks.
 _MAX_WAITING = 500_000
-#: How many batches of rows a record has at most. One of more bytes than this is the last one.
-_BATCHES = 16
-_LARGE_BYTES = 1024 * 1024
 #: The time between records of totals, at least (seconds).
 _SUMMARY_S = 2.0
 _MESSAGE_CHARS = 500
@@ -76,8 +73,8 @@ class EventFeed(RunObserver):
         self._executor_of = executor_of
         self._describe_run = describe_run
         self._changed: deque[int] = deque(maxlen=_MAX_WAITING)
-        self._ended = EndedRows(_MAX_WAITING)
-        self._add_ended = self._ended.add
+        self._ended = EndedRows(_MAX_WAITING, self._plain_rows)
+        self._add_plain = self._ended.add_plain
         #: Names of record classes, with the fields.
         self._facts: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_MAX_WAITING)
         #: The numbers of apps and executors by name.
@@ -118,23 +115,56 @@ class EventFeed(RunObserver):
     def ended(self, record: TaskRecord, error: BaseException | None = None) -> None:
         """Note how a task has ended, and its error if it has failed, before its payload is dropped."""
         try:
-            row = self._row(record)
-            accounting = getattr(record.exec_fu, "accounting", None)
-            if error is not None:
-                accounting = self._accounting_of(record, error, accounting)
-            if type(accounting) is Accounting:
-                row += accounting
-            if record.special is not None or record.fail_count or record.join:
-                row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], extra_of(record))
-            elif record.memoize:
-                row = (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], None, str(record.hashsum or ""))
-            self._add_ended(row)
-            if not row[0] % BATCH:  # nearly every so many rows, and less work than to count them
+            usage = getattr(record.exec_fu, "usage", None)
+            if (
+                error is None
+                and type(usage) is bytes
+                and record.special is None
+                and not (record.depends or record.try_id or record.memoize)
+            ):
+                self._add_plain((record, usage))
+            else:
+                self._ended.add(self._ended_row(record, error))
+            if not record.id % BATCH:  # nearly every so many rows, and less work than to count them
                 self._ended.encode()
             if self.is_asleep:
                 self.wake()
         except Exception:  # of an object of the user's: the task must end
             logger.exception("The end of %r is missing in the event log", record)
+
+    def _plain_rows(self, ended: Sequence[tuple[TaskRecord, bytes]]) -> Sequence[tuple[Any, ...]]:
+        """Return the fields of a `PlainRow` for each of some tasks."""
+        apps, executors = self._apps, self._executors
+        try:
+            return [
+                (
+                    record.id, apps[record.func.__name__], executors[record.executor],
+                    record.invoked_s, record.launched_s, record.returned_s, usage,
+                )
+                for record, usage in ended
+            ]  # fmt: skip
+        except (KeyError, AttributeError):
+            return [
+                (
+                    record.id, *self._new_names(record),
+                    record.invoked_s, record.launched_s, record.returned_s, usage,
+                )
+                for record, usage in ended
+            ]  # fmt: skip
+
+    def _ended_row(self, record: TaskRecord, error: BaseException | None) -> tuple[Any, ...]:
+        """Return the fields of a `TaskRow`."""
+        row = self._row(record)
+        used = usage_of(record.exec_fu)
+        if error is not None:
+            used = self._accounting_of(record, error, used)
+        if used is not None:
+            row += used
+        if record.special is not None or record.fail_count or record.join:
+            return (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], extra_of(record))
+        if record.memoize:
+            return (*row, *_UNKNOWN[len(row) - _FIELDS_BEFORE_UNKNOWN :], None, str(record.hashsum or ""))
+        return row
 
     def _row(self, record: TaskRecord) -> tuple[Any, ...]:
         """Return the fields of a `TaskRow` up to the moment of the end, which is None before the end."""
@@ -159,10 +189,10 @@ class EventFeed(RunObserver):
             return numbers.setdefault(name, len(numbers))
 
     def _accounting_of(
-        self, record: TaskRecord, error: BaseException | None, measured: object
+        self, record: TaskRecord, error: BaseException | None, measured: Accounting | None
     ) -> Accounting | None:
         """Return what a failed attempt has used: as its worker has measured it, or as its error has it."""
-        if type(measured) is Accounting:
+        if measured is not None:
             return measured
         facts = _facts_of(error)
         manager = self._managers.get((record.executor, facts.manager or ""))
@@ -185,8 +215,7 @@ class EventFeed(RunObserver):
         """
         try:
             app, executor = self._new_names(record)
-            measured = getattr(exec_fu, "accounting", None)
-            used = self._accounting_of(record, error, measured) or Accounting()
+            used = self._accounting_of(record, error, usage_of(exec_fu)) or Accounting()
             self.note(
                 "AttemptFailed", record.id, attempt, executor, time(), outcome, *_described(error),
                 record.launched_s, used.run_s, used.manager, used.worker, _facts_of(error).host or "",
@@ -274,20 +303,22 @@ class EventFeed(RunObserver):
     def _write(self, writer: _Writer) -> None:
         # Facts first: their tasks have changed before. Ended tasks last: those that end meanwhile are there.
         facts = _take(self._facts)
-        opened = list(batches_of(self._open_rows(), writer.encode))
-        is_full = self._ended.is_full
+        opened = open_rows(self._open_rows(), writer.encode)
         ended = self._ended.take()
-        writer.name(self._executors, self._apps)
-        writer.write_rows(opened)
-        for kind, fields in facts:
-            writer.write(kind, *fields)
-        if is_full:
-            now_s = time()
-            writer.write("Gap", now_s, now_s, 1, "rows of tasks were dropped: the disk was too slow")
-        writer.write_rows(ended)
-        writer.count(ended)
-        writer.sum_up(self._graph.task_count, is_due=False)
-        writer.flush()
+        try:
+            writer.name(self._executors, self._apps)
+            writer.write_rows(opened)
+            for kind, fields in facts:
+                writer.write(kind, *fields)
+            if self._ended.has_dropped:
+                self._ended.has_dropped = False
+                now_s = time()
+                writer.write("Gap", now_s, now_s, 1, "rows of tasks were dropped: the disk was too slow")
+            for rows in ended:
+                writer.write_rows(rows)
+            writer.sum_up(self._graph.task_count, is_due=False)
+        finally:
+            writer.flush()  # before the memory of rows is used again
 
     def _open_rows(self) -> list[tuple[Any, ...]]:
         """Return rows of tasks that have not ended: changed ones, and those that were new at the last look.
@@ -335,7 +366,7 @@ class _Writer:
         self._executor_count = 0
         self._app_names: list[str] = []
         self.encode = records.encode
-        #: The numbers of ended tasks by app and state, as in a `Batch`.
+        #: The numbers of ended tasks by app and state, as in `EncodedRows`.
         self._totals: Counter[int] = Counter()
         self._summed_s = 0.0
         self._is_changed = False
@@ -345,26 +376,13 @@ class _Writer:
         """Write a record, given the name of its class."""
         self._file.add(getattr(self._records, kind)(*fields))
 
-    def write_rows(self, batches: Sequence[Batch]) -> None:
-        """Write rows of tasks."""
-        part: list[Batch] = []
-        for batch in batches:
-            part.append(batch)
-            if len(part) == _BATCHES or len(batch.encoded) > _LARGE_BYTES:
-                self._write_part(part)
-                part = []
-        if part:
-            self._write_part(part)
-
-    def _write_part(self, part: list[Batch]) -> None:
-        number = sum(batch.encoded_number for batch in part)
-        self._file.add(self._records.tasks_of([batch.encoded for batch in part], number), number)
-
-    def count(self, batches: Sequence[Batch]) -> None:
-        """Count tasks that have ended."""
-        for batch in batches:
-            self._totals.update(batch.kinds)
-        self._is_changed = self._is_changed or bool(batches)
+    def write_rows(self, rows: EncodedRows) -> None:
+        """Write rows of tasks, and count those that have ended."""
+        kind = getattr(self._records, rows.record)
+        for part, number in rows.parts():
+            self._file.add_encoded((self._records.head_of(kind, number), part), number)
+        self._totals.update(rows.kinds)
+        self._is_changed = self._is_changed or bool(rows.kinds)
 
     def flush(self) -> None:
         """Write to the file."""

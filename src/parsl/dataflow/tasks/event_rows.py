@@ -1,7 +1,8 @@
 """The rows of tasks in the event log, from the end of the tasks until the log's thread writes them.
 
-Rows are tuples with the fields of a `TaskRow`. Up to 256 are encoded together, which takes half the time per
-row. More would keep tuples waiting, which Python's garbage collector visits.
+Most tasks end well, at their first attempt. These wait as records, of which 256 become rows together: in a
+loop of its own, that takes half the time. More would keep objects waiting, which Python's garbage collector
+visits.
 """
 
 from __future__ import annotations
@@ -10,116 +11,206 @@ from collections import Counter, deque
 from logging import getLogger
 from threading import RLock
 
+from parsl.vocabulary.task_states import States
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
+    from parsl.dataflow.taskrecord import TaskRecord
+
     Row = tuple[Any, ...]
+    Encode = Callable[[Any], bytes]
+    PlainEnd = tuple[TaskRecord, bytes]
 
 logger = getLogger(__name__)
 
 #: How many rows are encoded together at most.
 BATCH = 256
+#: The size of a part for the log, about, and of the memory for rows in the beginning and as it is kept.
+_PART_BYTES = 256 * 1024
+_FIRST_BYTES = 64 * 1024
+_KEPT_BYTES = 4 * 1024 * 1024
+#: The first byte of a list of 16 to 65,535 items in msgpack, which two bytes follow; shorter ones have one.
+_ARRAY_16 = 0xDC
 _STATE_BITS = 4
 _STATE_MASK = 15
+_DONE = int(States.exec_done)
 
 
-class Batch:
-    """Rows that have been encoded.
+class EncodedRows:
+    """Rows in msgpack, one after the other. Owned by one thread at a time.
+
+    Their memory is kept for the next rows, because new memory costs a page fault for each 4 KB, which takes
+    as long as a dozen rows.
 
     Args:
-        rows: All rows, for the numbers of tasks.
-        encoded: The rows as a list in msgpack, without those that could not be encoded.
-        encoded_number: How many rows the list has.
+        record: The name of the class of their records, `Tasks` or `PlainTasks`.
+
+    Attributes:
+        number: How many rows these are.
+        kinds: How many ended tasks have an app and a state. Both are in one number: tuples are slow to hash.
     """
 
-    __slots__ = ("encoded", "encoded_number", "kinds")
-
-    def __init__(self, rows: Sequence[Row], encoded: bytes, encoded_number: int) -> None:
-        self.encoded = encoded
-        self.encoded_number = encoded_number
-        kinds = [row[1] << _STATE_BITS | row[3] for row in rows]
-        is_one_kind = kinds.count(kinds[0]) == len(kinds)  # usually, and found sooner
-        #: How many rows have an app and a state, both in one number because tuples are slow to hash.
-        self.kinds = {kinds[0]: len(kinds)} if is_one_kind else Counter(kinds)
+    def __init__(self, record: str) -> None:
+        self.record = record
+        self.number = 0
+        self.kinds: Counter[int] = Counter()
+        self._memory = bytearray(_FIRST_BYTES)
+        self._size = 0
+        #: For each batch, where it ends and how many rows it has.
+        self._batches: list[tuple[int, int]] = []
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.encoded_number}>"
+        return f"<{type(self).__name__} {self.number} of {self.record}>"
+
+    def add(self, rows: Sequence[Row], encode: Encode) -> None:
+        """Add up to 65,535 rows. One that cannot be encoded costs no other."""
+        encoded, number = _encoded(rows, encode)
+        body = memoryview(encoded)[3 if encoded[0] == _ARRAY_16 else 1 :]
+        end = self._size + len(body)
+        if end > len(self._memory):
+            self._memory += bytes(end)
+        self._memory[self._size : end] = body
+        self._size = end
+        self._batches.append((end, number))
+        self.number += number
+
+    def count(self, kinds: Sequence[int]) -> None:
+        """Count ended tasks, given the app and the state of each."""
+        if kinds and kinds.count(kinds[0]) == len(kinds):  # usually, and found sooner
+            self.kinds[kinds[0]] += len(kinds)
+        else:
+            self.kinds.update(kinds)
+
+    def parts(self) -> Iterator[tuple[memoryview, int]]:
+        """Yield the rows in parts, and how many these are. Release each part before anything is added."""
+        memory = memoryview(self._memory)
+        begin = number = 0
+        for end, more in self._batches:
+            number += more
+            if end - begin >= _PART_BYTES or end == self._size:
+                yield memory[begin:end], number
+                begin, number = end, 0
+
+    def clear(self) -> None:
+        """Remove all rows."""
+        self.number = self._size = 0
+        self.kinds.clear()
+        self._batches.clear()
+        if len(self._memory) > _KEPT_BYTES:
+            self._memory = bytearray(_FIRST_BYTES)
 
 
 def app_and_state(kind: int) -> tuple[int, int]:
-    """Return the numbers of an app and of a state, given a key of :attr:`Batch.kinds`."""
+    """Return the numbers of an app and of a state, given a key of :attr:`EncodedRows.kinds`."""
     return kind >> _STATE_BITS, kind & _STATE_MASK
 
 
 class EndedRows:
-    """The rows of ended tasks that are not yet in the log. Any thread may use them.
+    """The rows of ended tasks that are not yet in the log. Any thread may use them, and one takes them.
 
     Args:
-        max_waiting: How many rows wait at most, before the oldest are dropped.
+        max_waiting: How many rows wait at most; likewise plain ones. More are dropped.
+        plain_rows: Returns the fields of a `PlainRow` for each of some tasks.
 
     Attributes:
-        add: Call it with the row of a task that has ended. After some hundred rows, call :meth:`encode`.
+        add: Call it with the row of a task that has ended: the fields of a `TaskRow`.
+        add_plain: Call it instead with the record of a task that has ended, and what its attempt has used, if
+            these are all that a `PlainRow` needs. After some hundred of both, call :meth:`encode`.
+        has_dropped: Whether rows were dropped.
     """
 
-    def __init__(self, max_waiting: int) -> None:
+    def __init__(self, max_waiting: int, plain_rows: Callable[[Sequence[PlainEnd]], Sequence[Row]]) -> None:
+        self._max_waiting = max_waiting
+        self._plain_rows = plain_rows
         self._rows: deque[Row] = deque(maxlen=max_waiting)
         self.add = self._rows.append
-        self._batches: deque[Batch] = deque(maxlen=max_waiting // BATCH)
-        self._encode: Callable[[Any], bytes] | None = None
+        self._plain: deque[PlainEnd] = deque(maxlen=max_waiting)
+        self.add_plain = self._plain.append
+        self.has_dropped = False
+        self._encoded = EncodedRows("PlainTasks"), EncodedRows("Tasks")
+        #: What was taken last: its memory is used again.
+        self._taken = EncodedRows("PlainTasks"), EncodedRows("Tasks")
+        self._encode: Encode | None = None
         self._lock = RLock()  # reentrant, because a signal handler may end tasks in between
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {len(self._batches)} batches, {len(self._rows)} rows>"
+        plain, others = self._encoded
+        return f"<{type(self).__name__} {plain.number}+{len(self._plain)}, {others.number}+{len(self._rows)}>"
 
-    def encode_with(self, encode: Callable[[Any], bytes]) -> None:
+    def encode_with(self, encode: Encode) -> None:
         """Encode rows with a function from now on. Before, rows wait: its module takes long to import."""
         self._encode = encode
 
     def encode(self) -> None:
         """Encode the rows that wait, if that is possible yet."""
-        if self._encode is not None:
-            with self._lock:
-                self._batches.extend(batches_of(self._take_rows(), self._encode))
+        encode = self._encode
+        if encode is None:
+            return
+        with self._lock:
+            plain, others = self._encoded
+            for ended in _parts(self._take(self._plain, plain)):
+                rows = self._plain_rows(ended)
+                plain.add(rows, encode)
+                plain.count([row[1] << _STATE_BITS | _DONE for row in rows])
+            for rows in _parts(self._take(self._rows, others)):
+                others.add(rows, encode)
+                others.count([row[1] << _STATE_BITS | row[3] for row in rows])
 
-    def _take_rows(self) -> list[Row]:
-        taken: list[Row] = []
+    def _take(self, waiting: deque[Any], encoded: EncodedRows) -> Sequence[Any]:
+        """Remove what waits, and return it unless too much is encoded already."""
+        self.has_dropped = self.has_dropped or len(waiting) == waiting.maxlen
+        taken: list[Any] = []
         try:
             while True:
-                taken.append(self._rows.popleft())
-        except IndexError:  # another thread may have taken the last one
+                taken.append(waiting.popleft())
+        except IndexError:  # another thread may have added some
+            pass
+        if encoded.number < self._max_waiting:
             return taken
+        self.has_dropped = self.has_dropped or bool(taken)
+        return ()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether rows are dropped, or will be soon."""
-        return len(self._batches) == self._batches.maxlen or len(self._rows) == self._rows.maxlen
-
-    def take(self) -> list[Batch]:
-        """Remove everything, encoded."""
-        self.encode()  # which waits for another thread that is about to do that
-        return [self._batches.popleft() for _ in range(len(self._batches))]
+    def take(self) -> tuple[EncodedRows, EncodedRows]:
+        """Remove everything, encoded: plain rows and others. They are valid until the next call."""
+        with self._lock:
+            self.encode()
+            for each in self._taken:
+                each.clear()
+            self._encoded, self._taken = self._taken, self._encoded
+            return self._taken
 
     def clear(self) -> None:
         """Forget everything, in a forked child: another thread of the parent may have the lock."""
         self._lock = RLock()
-        self._rows.clear()
-        self._batches.clear()
+        for each in (self._rows, self._plain, *self._encoded, *self._taken):
+            each.clear()
 
 
-def batches_of(rows: Sequence[Row], encode: Callable[[Any], bytes]) -> Iterator[Batch]:
-    """Encode rows. One that cannot be encoded costs no other."""
-    for start in range(0, len(rows), BATCH):
-        part = rows[start : start + BATCH]
-        try:
-            yield Batch(part, encode(part), len(part))
-        except Exception:
-            intact = [row for row in part if _can_be_encoded(row, encode)]
-            yield Batch(part, encode(intact), len(intact))
+def open_rows(rows: Sequence[Row], encode: Encode) -> EncodedRows:
+    """Return rows of tasks that have not ended."""
+    encoded = EncodedRows("Tasks")
+    for part in _parts(rows):
+        encoded.add(part, encode)
+    return encoded
 
 
-def _can_be_encoded(row: Row, encode: Callable[[Any], bytes]) -> bool:
+def _parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
+
+
+def _encoded(rows: Sequence[Row], encode: Encode) -> tuple[bytes, int]:
+    """Return rows as a list in msgpack, and how many these are."""
+    try:
+        return encode(rows), len(rows)
+    except Exception:
+        intact = [row for row in rows if _can_be_encoded(row, encode)]
+        return encode(intact), len(intact)
+
+
+def _can_be_encoded(row: Row, encode: Encode) -> bool:
     try:
         encode(row)
     except Exception:

@@ -17,7 +17,7 @@ from parsl.executors.status_handling import BlockErrorHandler, BlockProviderExec
 from parsl.providers.base import ExecutionProvider
 from parsl.version import VERSION
 from parsl.vocabulary.lean_future import LeanFuture
-from parsl.vocabulary.run_observer import Accounting
+from parsl.vocabulary.run_observer import pack_usage
 
 #: How long a shutdown waits for a submission in progress, to cancel its job, in seconds.
 SUBMISSION_PATIENCE_S = 30.0
@@ -34,9 +34,9 @@ class EngineTask(LeanFuture[Any]):
         "_executor",
         "_held_error",
         "_is_cancelling",
-        "accounting",
         "handle",
         "parsl_executor_task_id",
+        "usage",
     )
 
     def __init__(self, executor: EngineExecutor, number: int) -> None:
@@ -50,8 +50,8 @@ class EngineTask(LeanFuture[Any]):
         self.parsl_executor_task_id = number
         #: What the subclass needs to cancel the task in the engine; None before the task is there.
         self.handle: Any = None
-        #: What the attempt has used, set before the future is done; None if that is not known.
-        self.accounting: Accounting | None = None
+        #: What the attempt has used, made by `pack_usage` before the future is done; empty if not known.
+        self.usage = b""
 
     def cancel(self) -> bool:
         """Cancel the task in the engine.
@@ -77,7 +77,8 @@ class EngineTask(LeanFuture[Any]):
 
     def finish(self, outcome: Outcome) -> None:
         """End the task with what the call has returned or raised."""
-        self.accounting = outcome.accounting
+        if outcome.accounting is not None:
+            self.usage = pack_usage(*outcome.accounting)
         if outcome.error is not None:
             self.fail(outcome.error)
             return

@@ -17,7 +17,7 @@ from parsl.executors.local.interrupt import Interruptible, walltime_exceeded
 from parsl.executors.local.running_watch import RunningWatch
 from parsl.vocabulary.app_errors import task_failure
 from parsl.vocabulary.lean_future import LeanFuture
-from parsl.vocabulary.run_observer import Accounting
+from parsl.vocabulary.run_observer import pack_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ MEASURED_S = 0.001
 class ThreadTask(LeanFuture["Any"]):
     """A task of a thread pool, which is also the future of its result."""
 
-    __slots__ = ("_pool", "accounting", "args", "func", "kwargs", "walltime_s")
+    __slots__ = ("_pool", "args", "func", "kwargs", "usage", "walltime_s")
 
     def __init__(
         self,
@@ -53,8 +53,8 @@ class ThreadTask(LeanFuture["Any"]):
         self.args = args
         self.kwargs = kwargs
         self.walltime_s = walltime_s
-        #: What the task has used, set before it is done; None if it was short, or has not run to its end.
-        self.accounting: Accounting | None = None
+        #: What the task has used, made by `pack_usage` before it is done; empty if it has not run to its end.
+        self.usage = b""
 
     def cancel(self) -> bool:
         """Cancel a task that waits for a thread, or a running bash app with its processes.
@@ -169,20 +169,24 @@ class PoolThread:
                 self._deadline.cancel()
                 self._deadline = None
             run_s = perf_counter() - self.start_s
-            task.accounting = Accounting(run_s) if run_s < MEASURED_S else self._accounting(run_s)
+            task.usage = self._usage(run_s)
             task.release()
             pool.count_finished()
             _settle(task, result, error)
             # Nothing of a task stays in memory while the thread waits for the next one.
             del task, result, error
 
-    def _accounting(self, run_s: float) -> Accounting:
+    def _usage(self, run_s: float) -> bytes:
         """Return what a task has used, as far as it is known: the processor time of its command.
 
         Measuring that of the thread would cost more than a short task.
         """
-        usage, self.process.usage = self.process.usage, None
-        return Accounting(run_s) if usage is None else Accounting(run_s, usage.cpu_s)
+        cpu_s = -1.0
+        if run_s >= MEASURED_S:
+            usage, self.process.usage = self.process.usage, None
+            if usage is not None:
+                cpu_s = usage.cpu_s
+        return pack_usage(run_s, cpu_s, -1, -1, -1)
 
 
 def _settle(task: ThreadTask, result: Any, error: BaseException | None) -> None:

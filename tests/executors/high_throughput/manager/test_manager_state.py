@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from parsl.executors.high_throughput.manager import state as manager_state
 from parsl.executors.high_throughput.manager.state import ManagerState, Worker
 from parsl.executors.high_throughput.wire.protocol import DONE, Result, Task
+from parsl.vocabulary.run_observer import pack_usage
 
 SHORT_S, LONG_S = 0.000_01, 10.0
 
@@ -22,7 +23,7 @@ def task(number: int, *, sizes: tuple[int, ...] = (), walltime_s: float | None =
 
 
 def result(number: int, run_s: float = 1.0) -> Result:
-    return Result(number, DONE, b"", run_s=run_s)
+    return Result(number, DONE, b"", usage=pack_usage(run_s, run_s, -1, -1, -1))
 
 
 def started(workers: int, prefetch: int = 0) -> ManagerState:

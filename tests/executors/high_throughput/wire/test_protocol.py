@@ -31,7 +31,6 @@ results = st.builds(
     status=st.integers(0, 2),
     payload=st.binary(),
     sizes=st.lists(numbers, max_size=3).map(tuple),
-    run_s=st.floats(0, 1e9),
     usage=st.binary(max_size=30),
 )
 registers = st.builds(

@@ -13,11 +13,9 @@ import pytest
 
 from parsl.app.bash_task import remote_side_bash_executor
 from parsl.common.system import IS_PORTABLE, MAX_RSS_UNIT_BYTES
-from parsl.executors.high_throughput.wire.protocol import DONE, Result
-from parsl.executors.high_throughput.wire.usage import accounting_of
 from parsl.executors.high_throughput.worker.usage_meter import MEASURED_S, UsageMeter
 from parsl.executors.local import task_process
-from parsl.vocabulary.run_observer import Accounting
+from parsl.vocabulary.run_observer import Accounting, unpack_usage
 
 MB = 1_000_000
 
@@ -31,8 +29,7 @@ def meter() -> UsageMeter:
 def measured(meter: UsageMeter, task: Callable[[], object]) -> Accounting:
     meter.start()
     task()
-    run_s, usage = meter.stop()
-    found = accounting_of(Result(1, DONE, b"", run_s=run_s, usage=usage))
+    found = unpack_usage(meter.stop())
     assert found is not None
     return found
 

@@ -10,12 +10,10 @@ from typing import Any, NamedTuple, Protocol
 from parsl.executors.high_throughput.wire import protocol, spool
 from parsl.executors.high_throughput.wire.arena import Arena
 from parsl.executors.high_throughput.wire.protocol import Result, Task
-from parsl.executors.high_throughput.wire.usage import accounting_of
 from parsl.serialize.errors import DeserializationError
 from parsl.serialize.functions import NamedFunction
 from parsl.serialize.payloads import NONE, load_exception, load_value
 from parsl.vocabulary.lean_future import LeanFuture
-from parsl.vocabulary.run_observer import Accounting
 
 #: How many tasks one message to a replacement of a lost interchange contains.
 _BATCH = 10_000
@@ -32,7 +30,7 @@ class Canceller(Protocol):
 class HTEXFuture(LeanFuture[Any]):
     """The future of one task on the executor. Cancelling it ends the task in any state."""
 
-    __slots__ = ("_canceller", "accounting", "parsl_executor_task_id", "task")
+    __slots__ = ("_canceller", "parsl_executor_task_id", "task", "usage")
 
     def __init__(self, task_id: int, canceller: Canceller | None = None) -> None:
         super().__init__()
@@ -40,8 +38,8 @@ class HTEXFuture(LeanFuture[Any]):
         self._canceller = canceller
         #: What was sent, to be sent again to a replacement of a lost interchange; None once it has ended.
         self.task: Task | None = None
-        #: What the attempt has used, set before the future is done; None where nothing was measured.
-        self.accounting: Accounting | None = None
+        #: What the attempt has used, made by `pack_usage`; set before the future is done.
+        self.usage = b""
 
     def cancel(self) -> bool:
         """Cancel the task, with all processes of a running one. Return False if the task has ended."""
@@ -156,7 +154,7 @@ class TaskTable:
                     spool.discard(spool.result_file(self._spool, result.id))
                 continue
             self._release(future)
-            future.accounting = accounting_of(result)
+            future.usage = result.usage
             if result.status == protocol.DONE and payload == NONE:
                 settle(future, None, None)
             else:

@@ -10,9 +10,9 @@ from typing import Any
 from parsl.common.processes import Processes
 from parsl.executors.high_throughput.manager.state import Worker
 from parsl.executors.high_throughput.wire.protocol import Result
-from parsl.executors.high_throughput.wire.usage import accounting_of
 from parsl.executors.high_throughput.worker.process_ownership import OwnershipTracker
 from parsl.vocabulary.run_facts import ResourceSample
+from parsl.vocabulary.run_observer import unpack_usage
 
 #: The share of a processor that sampling may cost: where it takes long, it happens less often.
 MAX_COST = 0.02
@@ -35,8 +35,8 @@ class ResourceSampler:
 
     def task_ended(self, worker: Worker, result: Result) -> None:
         """Note the processor time that a task has used."""
-        if (accounting := accounting_of(result)) is not None:
-            worker.used_cpu_s += accounting.cpu_s
+        if (used := unpack_usage(result.usage)) is not None:
+            worker.used_cpu_s += used.cpu_s
 
     def take(self, workers: Iterable[Worker], now_s: float) -> dict[int, ResourceSample]:
         """Return samples of the running tasks, by their numbers."""

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from parsl.executors.high_throughput.wire.protocol import Result, Task
+from parsl.vocabulary.run_observer import run_s_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -255,7 +256,7 @@ class ManagerState:
         self.running -= 1
         self._timed -= task.walltime_s is not None
         worker.started = now_s
-        self._learn(result.run_s)
+        self._learn(run_s_of(result.usage))
         if self._nodes is not None:
             self._nodes.release(task.id)
         return task

@@ -14,7 +14,7 @@ import msgspec
 from parsl.vocabulary.run_facts import ResourceSample
 
 #: Incremented with every change that an older peer cannot read.
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 
 #: Pickled arguments and results up to this many bytes travel inside the head of their message.
 INLINE_LIMIT = 32 * 1024
@@ -83,12 +83,10 @@ class Result(msgspec.Struct, array_like=True, gc=False):
     status: int
     payload: bytes
     sizes: tuple[int, ...] = ()
-    #: Seconds from the worker's receipt of the task to its result.
-    run_s: float = 0.0
     #: Sizes in bytes of its pieces in the spool, if it travels there.
     spooled: tuple[int, ...] = ()
-    #: What else the worker has measured: see usage.py. Empty if the task was not started, or its worker
-    #: was lost. Processes that only pass it on do not decode it.
+    #: What the worker has measured, made by `pack_usage`. Empty if the task was not started, or its worker
+    #: was lost.
     usage: bytes = b""
 
 

@@ -8,8 +8,8 @@ from time import perf_counter, process_time
 
 from parsl.common.process_facts import own_resident_bytes
 from parsl.common.system import MAX_RSS_UNIT_BYTES
-from parsl.executors.high_throughput.wire.usage import pack_usage
 from parsl.executors.local import task_process
+from parsl.vocabulary.run_observer import pack_usage
 
 #: Memory and child processes are measured for tasks that take at least this long, in seconds. In less time,
 #: hardly any process starts and ends, and memory hardly grows.
@@ -55,8 +55,8 @@ class UsageMeter:
     def elapsed_s(self) -> float:
         return perf_counter() - self._start_s
 
-    def stop(self) -> tuple[float, bytes]:
-        """Return how long the task has run, in seconds, and what it has used, packed for its result."""
+    def stop(self) -> bytes:
+        """Return what the task has used, packed for its result."""
         stop_s = perf_counter()
         cpu_s = run_s = stop_s - self._start_s
         peak = self._resident
@@ -66,7 +66,7 @@ class UsageMeter:
             if run_s >= MEASURED_S:
                 children_s, peak = self._measure()
                 cpu_s += children_s
-        return run_s, pack_usage(cpu_s, peak, *self._place)
+        return pack_usage(run_s, cpu_s, peak, *self._place)
 
     def _measure(self) -> tuple[float, int]:
         """Return the processor time of child processes, and the task's peak memory."""

@@ -118,18 +118,15 @@ class Worker:
             how = _OUTCOMES[status]
             self._log.debug("task %d %s after %.6f s", task.id, how, self._meter.elapsed_s())
         if not out and len(payload) <= INLINE_LIMIT:
-            run_s, usage = self._meter.stop()
-            return encode(Result(task.id, status, payload, (), run_s, (), usage)), []
+            return encode(Result(task.id, status, payload, (), (), self._meter.stop())), []
         return self._pack_large(task.id, status, [payload, *out])
 
     def _pack_large(self, task_id: int, status: int, out: list[Buffer]) -> tuple[bytes, list[Buffer]]:
         sizes = tuple(memoryview(frame).nbytes for frame in out)
         path = spool.result_file(self._spool, task_id)
         if self._spool and sum(sizes) >= spool.SPOOL_LIMIT and spool.write(path, out):
-            run_s, usage = self._meter.stop()
-            return encode(Result(task_id, status, b"", (), run_s, sizes, usage)), []
-        run_s, usage = self._meter.stop()
-        return encode(Result(task_id, status, b"", sizes, run_s, (), usage)), out
+            return encode(Result(task_id, status, b"", (), sizes, self._meter.stop())), []
+        return encode(Result(task_id, status, b"", sizes, (), self._meter.stop())), out
 
     def _call_in(self, environment: dict[str, str], work: Work, frames: list[bytearray]) -> Any:
         """Call with variables that exist as long as the task runs."""
