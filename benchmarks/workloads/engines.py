@@ -254,7 +254,6 @@ class RadicalPilotEngine(Engine):
         pilot = pilots.submit_pilots(self._rp.PilotDescription(size))
         self._tasks = self._rp.TaskManager(session=self._session)
         self._tasks.add_pilots(pilot)
-        pilot.wait(self._rp.PMGR_ACTIVE)
         self.executor = RadicalPilotExecutor(
             "local.localhost", rpex_cfg=ResourceConfig(worker_cores_per_node=WORKERS), runtime=60
         )
@@ -266,11 +265,14 @@ class RadicalPilotEngine(Engine):
         )
 
     def submit(self, number: int) -> Callable[[], Any]:
-        return self._tasks.submit_tasks(self._description(number)).wait
+        return self._start([self._description(number)])
 
     def run(self, count: int) -> None:
-        tasks = self._tasks.submit_tasks([self._description(number) for number in range(count)])
-        self._tasks.wait_tasks([task.uid for task in tasks])
+        self._start([self._description(number) for number in range(count)])()
+
+    def _start(self, descriptions: list[Any]) -> Callable[[], Any]:
+        uids = [task.uid for task in self._tasks.submit_tasks(descriptions)]
+        return lambda: self._tasks.wait_tasks(uids)
 
     def close(self) -> None:
         self._session.close()

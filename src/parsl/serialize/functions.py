@@ -9,11 +9,14 @@ from __future__ import annotations
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
-from typing import Any
 
 from parsl.serialize.importable import is_imported_by_workers, pickles_by_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
 #: Objects of these types cannot change.
 _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from types import BuiltinFunctionType, FunctionType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def is_importable(obj: Any, module: str) -> bool:

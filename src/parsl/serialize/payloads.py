@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Iterable, Sequence
-from typing import Any
 
 from parsl.serialize.base import PICKLE, methods_for_data
 from parsl.serialize.errors import DeserializationError, SerializationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
 Buffer = bytes | bytearray | memoryview
 #: A pickle, and the large buffers (such as numpy arrays) that it refers to, without a copy.

@@ -61,6 +61,6 @@ def test_calls_run_one_after_another_until_they_have_taken_long(
 
 def test_a_call_that_ends_the_process_leaves_the_outcomes_before_it(tmp_path: Path) -> None:
     paths = write_calls(tmp_path, dict, partial(os._exit, 3), list)
-    done = subprocess.run([sys.executable, "-m", call_file.__name__, *paths], check=False)
+    done = subprocess.run([sys.executable, *call_file.ARGUMENTS, *paths], check=False)
     assert done.returncode == 3
     assert [(tmp_path / f"{number}.outcome").exists() for number in range(3)] == [True, False, False]

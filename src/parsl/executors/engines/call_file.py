@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from time import monotonic
 
+#: What starts this program faster: with ``-m``, Python imports runpy first.
+ARGUMENTS = ("-c", f"import sys; from {__name__} import main; sys.exit(main())")
 #: Where engines pass the rank of a process in its job.
 RANK_VARIABLES = ("FLUX_TASK_RANK", "RP_RANK")
 

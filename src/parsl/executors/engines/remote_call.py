@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Sequence
+from collections import namedtuple
 from resource import RUSAGE_SELF, getrusage
 from time import perf_counter, thread_time
-from typing import Any, NamedTuple
 
 from parsl.common.system import MAX_RSS_UNIT_BYTES
 from parsl.serialize.functions import FunctionCache
@@ -30,6 +29,11 @@ from parsl.version import VERSION
 from parsl.vocabulary.kept_value import values_in_place
 from parsl.vocabulary.run_observer import Accounting
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
 #: The version of Python, as far as it must be equal on both sides for pickled functions.
 _PYTHON = sys.version_info[:2]
 #: The functions that this process unpickled last, by the name of their content.
@@ -43,19 +47,24 @@ MIN_KEPT_BYTES = 1_000_000
 CALLS_LIMIT_S = 0.05
 
 
-class Outcome(NamedTuple):
+# Not typing.NamedTuple, because the import of typing takes as long as half of the start of Python.
+class Outcome(namedtuple("Outcome", ("value", "error", "accounting", "function_s"), defaults=(None,))):
     """How a call has ended: exactly one of ``value`` and ``error`` counts."""
+
+    __slots__ = ()
 
     value: Any
     error: BaseException | None
     accounting: Accounting | None
     #: How long the function itself has run, in seconds; 0 if it was not called, None if not known. The time
     #: of the accounting includes the imports that the call needs, which take long in a new process.
-    function_s: float | None = None
+    function_s: float | None
 
 
-class Ran(NamedTuple):
+class Ran(namedtuple("Ran", ("packed", "is_error", "usage", "function_s"))):
     """How a call has ended, on the side where it has run."""
+
+    __slots__ = ()
 
     #: What :func:`read_outcome` reads.
     packed: bytes

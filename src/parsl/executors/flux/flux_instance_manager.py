@@ -23,6 +23,7 @@ import msgspec
 import zmq
 
 from parsl.curvezmq import ClientContext
+from parsl.executors.engines import call_file
 from parsl.executors.flux.protocol import (
     HEARTBEAT_PERIOD_S,
     SILENCE_LIMIT_S,
@@ -101,7 +102,7 @@ class Jobs:
     def _specification(self, run: Run, calls: Sequence[bytes]) -> Any:
         """Write the calls into files, and return the job that runs them."""
         shape = run.shape
-        command = [sys.executable, "-m", "parsl.executors.engines.call_file"]
+        command = [sys.executable, *call_file.ARGUMENTS]
         for number, call in zip(run.numbers, calls, strict=True):
             self._path(number, "call").write_bytes(call)
             command += str(self._path(number, "call")), str(self._path(number, "outcome"))
