@@ -25,6 +25,7 @@ from parsl.common.processes import (
     process_table,
     signal_processes,
     terminate_tree,
+    wait_for_exit,
     wait_readable,
 )
 
@@ -475,6 +476,18 @@ def test_zombies_are_not_alive(wait_until: WaitUntil) -> None:
         wait_until(lambda: not Processes().alive([pid]))
     finally:
         os.waitpid(pid, 0)
+
+
+def test_the_exit_code_of_a_child_is_returned_now_and_later() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read(); sys.exit(3)"], stdin=subprocess.PIPE
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        wait_for_exit(child, 0.01)
+    assert child.stdin is not None
+    child.stdin.close()
+    assert wait_for_exit(child, 60) == 3
+    assert wait_for_exit(child, 0) == 3
 
 
 def test_signals_reach_the_existing_processes(shell: subprocess.Popen[str], wait_until: WaitUntil) -> None:

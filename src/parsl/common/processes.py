@@ -13,6 +13,11 @@ from contextlib import contextmanager, suppress
 
 from parsl.common.system import IS_PORTABLE, open_process
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
+    from typing import Any
+
 #: How long processes have to end after SIGTERM, in seconds.
 TERM_GRACE_S = 1.0
 #: How long the kernel has to end processes after SIGKILL, in seconds.
@@ -363,6 +368,25 @@ def wait_readable(descriptor: int, limit_s: float) -> bool:
             return True
         if time.monotonic() >= deadline:
             return False
+
+
+def wait_for_exit(process: subprocess.Popen[Any], limit_s: float) -> int:
+    """Return the exit code of a child of this process, at once when it ends.
+
+    `subprocess` itself looks ever less often, up to 50 ms apart, if its wait has a limit.
+
+    Raises:
+        subprocess.TimeoutExpired: It has not ended within the limit (seconds).
+    """
+    try:
+        handle = open_process(process.pid)
+    except OSError:  # it has ended, or the system has no such descriptors
+        return process.wait(limit_s)
+    try:
+        wait_readable(handle, limit_s)
+    finally:
+        os.close(handle)
+    return process.wait(0)
 
 
 def wait_for_child(pid: int) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from parsl.common.processes import wait_for_exit
 from parsl.common.rundirs import for_the_user
 from parsl.errors import ConfigurationError
 from parsl.executors.high_throughput.driver.launch import EngineSettings
@@ -190,7 +191,7 @@ class InterchangeProcess:
     def how_it_ended(self) -> str:
         """Wait for the end of a lost process, or kill it. The text continues "The interchange was"."""
         try:
-            code = self._process.wait(timeout=_EXIT_PATIENCE_S)
+            code = wait_for_exit(self._process, _EXIT_PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.kill()
             return "out of step and has been ended"
@@ -208,7 +209,7 @@ class InterchangeProcess:
 
     def end(self, timeout_s: float) -> None:
         try:
-            self._process.wait(timeout_s)
+            wait_for_exit(self._process, timeout_s)
         except subprocess.TimeoutExpired:
             logger.warning("The interchange did not end within %g s, and is killed", timeout_s)
             self.kill()
