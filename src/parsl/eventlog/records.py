@@ -143,12 +143,6 @@ class PlainRow(msgspec.Struct, array_like=True):
     #: Made by :data:`parsl.vocabulary.run_observer.pack_usage`.
     usage: bytes
 
-    def as_task_row(self) -> TaskRow:
-        return TaskRow(
-            self.id, self.app, self.executor, _DONE, 0, self.invoked_s, self.launched_s, (), self.returned_s,
-            *(unpack_usage(self.usage) or Accounting()),
-        )  # fmt: skip
-
 
 class PlainTasks(msgspec.Struct, tag="plain", array_like=True):
     """Tasks that have ended well."""
@@ -326,7 +320,18 @@ def decode(encoded: bytes) -> Record:
         DecodeError: The record is damaged, or of a kind that this version does not know.
     """
     record: Record = _decode(encoded)
-    return Tasks([row.as_task_row() for row in record.rows]) if type(record) is PlainTasks else record
+    return Tasks(_task_rows(record.rows)) if type(record) is PlainTasks else record
+
+
+def _task_rows(rows: list[PlainRow]) -> list[TaskRow]:
+    unknown = Accounting()
+    return [
+        TaskRow(
+            row.id, row.app, row.executor, _DONE, 0, row.invoked_s, row.launched_s, (), row.returned_s,
+            *(unpack_usage(row.usage) or unknown),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def head_of(kind: type[Tasks | PlainTasks], number: int) -> bytes:
