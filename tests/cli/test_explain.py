@@ -165,15 +165,19 @@ def test_a_run_without_logs_is_reported(explain, tmp_path):
     with kernel(tmp_path, PromptExecutor(), initialize_logging=False) as dfk:
         call(dfk, fail).exception()
     code, printed = explain("last")
-    assert code == 0
+    assert code == 2
     assert "initialize_logging=False" in printed
 
 
 def test_an_unknown_run_is_an_error_that_lists_the_runs(explain, mixed_run, tmp_path):
     code, printed = explain("7")
     assert code == 2
-    assert "the runs in" in printed
+    assert "The runs in" in printed
     assert "000" in printed
+    assert "runs/000" in explain("runs/000/events.parsl")[1]
+    code, printed = explain("runs/000/parsl.log")
+    assert code == 2
+    assert "'runs/000/parsl.log' is a file: name the directory of a run" in printed
     assert "runs/000" in explain("runs")[1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -71,6 +72,26 @@ def test_another_database_can_be_named(tmp_path: Path) -> None:
     write_event_log(tmp_path / "000", 20)
     assert main(["monitoring", str(tmp_path / "000"), "--database", f"sqlite:///{tmp_path}/x.db"]) == 0
     assert task_count(tmp_path / "x.db") == 20
+
+
+def test_the_answer_can_be_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_event_log(tmp_path / "000", 2)
+    assert main(["monitoring", str(tmp_path / "000"), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {
+        "run": str(tmp_path / "000"), "database": f"sqlite:///{tmp_path}/monitoring.db", "is_complete": True
+    }  # fmt: skip
+
+
+def test_a_log_whose_beginning_is_damaged_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_event_log(tmp_path / "000", 20)
+    data = bytearray(path.read_bytes())
+    data[60] ^= 1
+    path.write_bytes(data)
+    assert main(["monitoring", str(tmp_path / "000")]) == 2
+    assert "is damaged where it says which run it is about" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

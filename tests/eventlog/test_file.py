@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 
@@ -197,6 +198,33 @@ def test_more_pieces_than_the_system_takes_at_once_are_written(tmp_path):
         file.add(record)
     assert file.flush()
     assert read_all(tmp_path / "log") == added
+
+
+def test_a_failed_write_keeps_nothing_of_what_was_to_be_written(tmp_path, monkeypatch):
+    file = EventFile(str(tmp_path / "log"))
+    file.write(run_began())
+    memory = bytearray(b"\x92\xa5tasks\x90")
+    gc.disable()
+    try:
+        monkeypatch.setattr(os, "writev", writing_at_most(0, is_full_then=True))
+        file.add_encoded([memoryview(memory)], 1)
+        assert not file.flush()
+        memory += b"more"  # a BufferError if there were a view of it
+    finally:
+        gc.enable()
+    file.close()
+
+
+def test_names_whose_record_is_damaged_do_not_give_theirs_to_others():
+    known = []
+    records.Apps(["first"], 0).add_to(known)
+    records.Apps(["fourth", "fifth"], 3).add_to(known)
+    assert known == ["first", "app 1", "app 2", "fourth", "fifth"]
+    records.Apps(["of an older log"]).add_to(known)
+    assert known[5:] == ["of an older log"]
+    executors = []
+    records.Executors([records.ExecutorFacts("htex", "HighThroughputExecutor")], 1).add_to(executors)
+    assert [executor.label for executor in executors] == ["executor 0", "htex"]
 
 
 def test_much_is_written_without_waiting_for_the_rest(tmp_path):

@@ -22,19 +22,19 @@ def test_unknown_parts_of_an_accounting_are_negative() -> None:
 
 def test_what_an_attempt_has_used_can_be_packed() -> None:
     future = Future[Any]()
-    future.usage = pack_usage(1.5, 0.5, 2**40, 7, 3)  # type: ignore[attr-defined]
+    future.attempt_usage = pack_usage(1.5, 0.5, 2**40, 7, 3)  # type: ignore[attr-defined]
     assert usage_of(future) == Accounting(1.5, 0.5, 2**40, 7, 3)
     assert type(usage_of(future)) is Accounting
-    assert run_s_of(future.usage) == 1.5  # type: ignore[attr-defined]
+    assert run_s_of(future.attempt_usage) == 1.5  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("usage", [b"", b"too short", bytes(33), None])
-def test_without_measurements_there_is_no_accounting(usage: bytes | None) -> None:
+@pytest.mark.parametrize("usage", [b"", b"too short", bytes(33), None, 17, "x" * 32])
+def test_without_measurements_there_is_no_accounting(usage: object) -> None:
     future = Future[Any]()
     assert usage_of(None) is usage_of(future) is None
-    future.usage = usage  # type: ignore[attr-defined]
+    future.attempt_usage = usage  # type: ignore[attr-defined]
     assert usage_of(future) is None
-    assert run_s_of(b"") == 0.0
+    assert run_s_of(usage if isinstance(usage, bytes) else b"") == 0.0
 
 
 def test_every_notification_has_a_method_that_does_nothing() -> None:

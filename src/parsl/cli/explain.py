@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 
 from parsl.cli import print_error
@@ -15,24 +16,26 @@ from parsl.cli.failures import (
     task_history,
 )
 from parsl.cli.run_choice import NOT_FOUND, NoRun, add_run_arguments, find_run
+from parsl.dataflow.tasks.failure_log import FAILURE_LOG
+from parsl.eventlog import EVENT_LOG
 
 _DESCRIPTION = """\
 Show what went wrong in a run: all of its failed tasks, or, for one task, each attempt: where it ran, for how
 long, why it failed, what followed, and where the logs are. The command reads failures.jsonl in the run
 directory, and events.parsl for tasks without failures. Runs append failures immediately, so the command works
 during a run, and after it was killed.
-The exit code is 2 if the run does not exist, or the task has no failures.
+The exit code is 2 if the run does not exist or has no logs, or if the task has no failures.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 2 if the run does not exist, or the task has no failures; otherwise 0."""
+    """Run the command; return 2 if the run or its logs do not exist, or the task has no failures; else 0."""
     options = _parse(arguments)
     try:
         run = find_run(options.run, options.run_dir)
         failures = read_failures(run)
     except (NoRun, NoFailureLog) as error:
-        if isinstance(error, NoFailureLog) and options.task is None:
+        if isinstance(error, NoFailureLog) and options.task is None and _has_no_failures(run):
             print("[]" if options.json else error)
             return 0
         hint = ""
@@ -51,6 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(task_history(failures, options.task))
     return 0
+
+
+def _has_no_failures(run: str) -> bool:
+    """Whether a directory is that of a run, and no attempt has failed."""
+    there = [os.path.exists(os.path.join(run, name)) for name in (FAILURE_LOG, "parsl.log", EVENT_LOG)]
+    return not there[0] and any(there)
 
 
 def _state_of(run: str, task: int) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from parsl.cli import print_error
+from parsl.cli.console import print_json
 from parsl.cli.run_choice import NoRun, add_run_arguments, find_run
 
 _DESCRIPTION = """\
@@ -26,13 +27,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     options = _parse(arguments)
     try:
-        print(_fill(find_run(options.run, options.run_dir), options.database))
+        run = find_run(options.run, options.run_dir)
+        database, is_complete = _fill(run, options.database)
     except (NoRun, EventLogError) as error:
         print_error("monitoring", error)
         return 2
     except StoreError as error:
         print_error("monitoring", error)
         return 1
+    if options.json:
+        print_json({"run": run, "database": database, "is_complete": is_complete})
+    else:
+        rest = "" if is_complete else "; the run is in progress, so more will follow"
+        print(f"{run} is in {database}{rest}")
     return 0
 
 
@@ -45,11 +52,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="sqlite:///PATH or postgresql://USER@HOST/DATABASE (default: the one of the run's "
         "MonitoringHub, or monitoring.db in the directory of the runs)",
     )
+    parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
 
 
-def _fill(run: str, endpoint: str | None) -> str:
-    """Write a run; return what has been done."""
+def _fill(run: str, endpoint: str | None) -> tuple[str, bool]:
+    """Write a run; return the database, and whether it has all that the run will ever have."""
     from parsl.eventlog.file import EventReader
     from parsl.monitoring.database.endpoint import default_endpoint, store_for, without_password
     from parsl.monitoring.database.filling import Filling
@@ -69,8 +77,7 @@ def _fill(run: str, endpoint: str | None) -> str:
             patience_s=_PATIENCE_S,
         )
         filling.run()
-    rest = "" if filling.is_complete else "; the run is in progress, so more will follow"
-    return f"{run} is in {without_password(endpoint)}{rest}"
+    return without_password(endpoint), filling.is_complete
 
 
 def _pause(duration_s: float) -> bool:

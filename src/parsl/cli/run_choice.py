@@ -6,6 +6,7 @@ import argparse
 import os
 
 from parsl.common.rundirs import numbered_rundirs
+from parsl.eventlog import EVENT_LOG
 
 NEWEST = "last"
 #: The exit code of commands that do not find what they are about.
@@ -64,6 +65,10 @@ def find_run(name: str, base: str) -> str:
         for run in runs:
             if int(os.path.basename(run)) == int(name):
                 return run
+    elif os.path.isfile(name) and os.path.basename(name) == EVENT_LOG:
+        return os.path.dirname(name) or "."
+    elif os.path.isfile(name):
+        raise NoRun(f"{name!r} is a file: name the directory of a run. {_existing_runs(base, runs)}")
     elif os.path.isdir(name):
         inner = runs_in(name)
         if inner:
@@ -72,7 +77,7 @@ def find_run(name: str, base: str) -> str:
                 "the newest"
             )
         return name
-    raise NoRun(f"there is no run {name!r}: {_existing_runs(base, runs)}")
+    raise NoRun(f"there is no run {name!r}. {_existing_runs(base, runs)}")
 
 
 def _existing_runs(base: str, runs: list[str]) -> str:
@@ -85,4 +90,4 @@ def _existing_runs(base: str, runs: list[str]) -> str:
     if not runs:
         return f"{where} has no runs. Name the directory of the runs: --run-dir (Config.run_dir)"
     names = ", ".join(os.path.basename(run) for run in runs[-_MAX_LISTED:])
-    return f"the {'newest ' if len(runs) > _MAX_LISTED else ''}runs in {where} are {names}"
+    return f"The {'newest ' if len(runs) > _MAX_LISTED else ''}runs in {where} are {names}"

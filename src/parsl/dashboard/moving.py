@@ -34,7 +34,7 @@ def overview(known: Known) -> dict[str, Any]:
         "estimate": state.estimate._asdict(),
         "apps": [_app(app) for app in answers.apps(history, watch.tally)[:_MAX_APPS]],
         "app_count": len(history.counts),
-        "problems": _problems(known),
+        "problems": known.watch.problems(),
         "workers": _workers(known, state.busy_workers),
     }
     if not known.is_read and history.summary is not None:
@@ -68,19 +68,6 @@ def _from_summary(summary: records.Summary) -> dict[str, Any]:
         "apps": [_app(app) for app in apps[:_MAX_APPS]],
         "app_count": len(summary.apps),
     }
-
-
-def _problems(known: Known) -> list[str]:
-    """Return what is missing in the log."""
-    problems = [
-        f"{gap.records:,} records are missing: the log could not be written ({gap.reason})"
-        for gap in known.history.gaps[-3:]
-    ]
-    if known.watch.damaged_bytes:
-        problems.append(f"{known.watch.damaged_bytes:,} bytes of the log are damaged, and were skipped")
-    if not problems and known.is_read and (number := answers.cut_off(known.history, known.watch.failures)):
-        problems.append(f"{number:,} of the failed tasks had not ended when the run was over")
-    return problems
 
 
 def _workers(known: Known, busy: float) -> dict[str, float]:

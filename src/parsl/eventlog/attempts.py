@@ -108,7 +108,7 @@ class Attempts:
         self.run: records.RunBegan | None = None
         self.apps: list[str] = []
         self.last_s = 0.0
-        self._executors: list[str] = []
+        self._executors: list[records.ExecutorFacts] = []
         self._managers: dict[tuple[int, int], records.ManagerJoined] = {}
         self._unfinished = Unfinished()
         self._started: dict[int, records.TaskStarted] = {}
@@ -130,9 +130,9 @@ class Attempts:
         elif isinstance(record, records.RunBegan):
             self.run = record
         elif isinstance(record, records.Apps):
-            self.apps.extend(record.names)
+            record.add_to(self.apps)
         elif isinstance(record, records.Executors):
-            self._executors.extend(executor.label for executor in record.executors)
+            record.add_to(self._executors)
         elif isinstance(record, records.ManagerJoined):
             self._managers[record.executor, record.number] = record
         self.last_s = max(self.last_s, getattr(record, "time_s", 0.0))
@@ -200,7 +200,7 @@ class Attempts:
 
     def executor_name(self, number: int) -> str:
         """Return the label of an executor; after damage it may be unknown."""
-        return self._executors[number] if number < len(self._executors) else f"executor {number}"
+        return self._executors[number].label if number < len(self._executors) else f"executor {number}"
 
     def running(self) -> list[Attempt]:
         """Return the attempts that are known to run, up to the latest moment."""

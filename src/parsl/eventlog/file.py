@@ -126,7 +126,7 @@ class EventFile:
         except OSError as error:
             if size > self._size:
                 self._cut()
-            return error
+            return error.with_traceback(None)  # which would keep the pieces
         self._size = size
         return None
 

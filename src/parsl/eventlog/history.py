@@ -166,7 +166,7 @@ class RunHistory:
         self.summary: records.Summary | None = None
         self._appliers: dict[type, Callable[[Any], None]] = {
             records.RunBegan: self._begin,
-            records.Executors: lambda record: self.executors.extend(record.executors),
+            records.Executors: lambda record: record.add_to(self.executors),
             records.Apps: self._add_apps,
             records.Tasks: self._take_rows,
             records.TasksStarted: self._take_starts,
@@ -240,6 +240,10 @@ class RunHistory:
         """Return the name of an app; after damage it may be unknown."""
         return self.apps[number] if number < len(self.apps) else f"app {number}"
 
+    def known_tasks(self) -> int:
+        """Return how many tasks have a record."""
+        return len(self.tasks) - bytes(self.tasks.state).count(self.tasks.NO_TASK)
+
     def _begin(self, record: records.RunBegan) -> None:
         self.run = record
 
@@ -259,7 +263,7 @@ class RunHistory:
                 manager.gone_s, manager.reason = moment_s, reason
 
     def _add_apps(self, record: records.Apps) -> None:
-        self.apps.extend(record.names)
+        record.add_to(self.apps)
         self._count_for(len(self.apps) - 1)
 
     def _count_for(self, app: int) -> AppCounts:

@@ -7,7 +7,7 @@ skip what they do not know.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -57,12 +57,24 @@ class Executors(msgspec.Struct, tag="executors", array_like=True):
     """More executors of the run."""
 
     executors: list[ExecutorFacts]
+    #: The number of the first one; None in older logs.
+    first: int | None = None
+
+    def add_to(self, known: list[ExecutorFacts]) -> None:
+        """Add them to those before; others stand for those whose records are damaged."""
+        _add_at(known, self.first, self.executors, lambda number: ExecutorFacts(f"executor {number}", ""))
 
 
 class Apps(msgspec.Struct, tag="apps", array_like=True):
     """More names of apps. The place of a name among those of all such records is the app's number."""
 
     names: list[str]
+    #: The number of the first one; None in older logs.
+    first: int | None = None
+
+    def add_to(self, known: list[str]) -> None:
+        """Add them to those before; others stand for those whose records are damaged."""
+        _add_at(known, self.first, self.names, "app {}".format)
 
 
 class TaskExtra(msgspec.Struct, omit_defaults=True):
@@ -332,6 +344,13 @@ def _task_rows(rows: list[PlainRow]) -> list[TaskRow]:
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _add_at(known: list[Any], first: int | None, new: Sequence[Any], missing: Callable[[int], Any]) -> None:
+    if first is not None:
+        known.extend(map(missing, range(len(known), first)))
+        del known[first:]
+    known.extend(new)
 
 
 def head_of(kind: type[Tasks | PlainTasks], number: int) -> bytes:

@@ -12,6 +12,8 @@ from parsl.eventlog.records import AttemptFailed, RunBegan, RunEnded
 from parsl.eventlog.tally import Tally
 
 _READ_BYTES = 4 * 1024 * 1024
+#: How many gaps are described.
+_MAX_GAPS = 3
 
 
 class RunWatch:
@@ -78,10 +80,21 @@ class RunWatch:
         reader = self._follower.reader
         return min(1.0, reader.offset / reader.size) if reader.size else 1.0
 
-    @property
-    def damaged_bytes(self) -> int:
-        """How many bytes of the log could not be read."""
-        return self._follower.reader.damaged_bytes
+    def problems(self) -> list[str]:
+        """Return what the log lacks, in sentences; else what a reader of the counts may wonder about."""
+        reader, history = self._follower.reader, self.history
+        found = [f"{gap.records:,} records are missing: {gap.reason}." for gap in history.gaps[-_MAX_GAPS:]]
+        if (others := len(history.gaps) - _MAX_GAPS) > 0:
+            found.insert(0, f"The log has {others:,} more gaps before these.")
+        if reader.damaged_bytes:
+            found.append(f"{reader.damaged_bytes:,} bytes of the event log are damaged, and were skipped.")
+        if reader.unknown_records:
+            found.append(f"{reader.unknown_records:,} records cannot be read by this version of Parsl.")
+        if history.end is not None and (number := history.end.task_count - history.known_tasks()) > 0:
+            found.append(f"The log has no record of {number:,} of {history.end.task_count:,} tasks.")
+        if not found and self.is_read and (number := answers.cut_off(history, self.failures)):
+            found.append(f"{number:,} of the failed tasks had not ended when the run was over.")
+        return found
 
     def standing(self) -> str:
         """Return the standing of the run: one of the constants of :mod:`parsl.eventlog.answers`."""

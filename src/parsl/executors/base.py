@@ -106,7 +106,8 @@ class ParslExecutor(metaclass=ABCMeta):
         Returns:
             A future of the result or of the exception that ``func`` raises. Its ``cancel()`` cancels the
             task: a queued one at once, a running one if the executor can end it. It may have an attribute
-            ``usage``, made by :data:`~parsl.vocabulary.run_observer.pack_usage` before the future is done.
+            ``attempt_usage``, made by :data:`~parsl.vocabulary.run_observer.pack_usage` before the future is
+            done.
 
         Raises:
             InvalidResourceSpecification: The specification is wrong.

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import threading
+from collections import deque
 from time import monotonic
 
 from parsl.common.commands import python_command
@@ -19,8 +20,9 @@ logger = logging.getLogger(__name__)
 
 #: The log of the process, in the run directory.
 LOG = "monitoring.log"
-#: How often a process that was killed is replaced.
+#: How often a process that was killed is replaced, within the time (seconds).
 _MAX_REPLACEMENTS = 3
+_WITHIN_S = 600.0
 
 
 class WriterProcess:
@@ -95,7 +97,8 @@ class WriterProcess:
             self._process.stdin.close()
 
     def _listen(self) -> None:
-        for left in reversed(range(_MAX_REPLACEMENTS + 1)):
+        ended_s: deque[float] = deque(maxlen=_MAX_REPLACEMENTS + 1)
+        while True:
             process = self._process
             assert process is not None
             assert process.stdout is not None
@@ -106,12 +109,15 @@ class WriterProcess:
             if code in (0, GAVE_UP):
                 break
             logger.warning("The process that writes the monitoring database has ended with code %s", code)
-            if not left:
+            ended_s.append(monotonic())
+            if len(ended_s) > _MAX_REPLACEMENTS and ended_s[-1] - ended_s[0] < _WITHIN_S:
                 _warn(
                     f"The process that writes the monitoring database has ended with code {code}, for the "
-                    f"{_MAX_REPLACEMENTS + 1}th time: see {os.path.join(self._run_dir, LOG)}. {self._advice}"
+                    f"{len(ended_s)}th time within {_WITHIN_S / 60:g} minutes: see "
+                    f"{os.path.join(self._run_dir, LOG)}. {self._advice}"
                 )
-            elif not self._start():
+                break
+            if not self._start():
                 break
         self._has_ended.set()
 

@@ -31,7 +31,7 @@ class Accounting(
 ):
     """What one attempt has used, measured where it ran.
 
-    The future of an executor may have it when done, packed, as its attribute ``usage``: see
+    The future of an executor may have it when done, packed, as its attribute ``attempt_usage``: see
     :data:`pack_usage` and :func:`usage_of`.
     """
 
@@ -67,7 +67,7 @@ def unpack_usage(packed: bytes) -> Accounting | None:
 
 def run_s_of(packed: bytes) -> float:
     """Return only how long the attempt has run, in seconds; 0 where nothing was measured."""
-    return _RUN_S.unpack_from(packed)[0] if packed else 0.0
+    return _RUN_S.unpack_from(packed)[0] if len(packed) == _PACKED.size else 0.0
 
 
 def usage_of(future: Future[Any] | None) -> Accounting | None:
@@ -76,7 +76,8 @@ def usage_of(future: Future[Any] | None) -> Accounting | None:
     None where nothing was measured: the task has not started, or its worker was lost. The facts of the
     exception then say what is known.
     """
-    return unpack_usage(getattr(future, "usage", None) or b"")
+    packed = getattr(future, "attempt_usage", None)
+    return unpack_usage(packed) if type(packed) is bytes else None
 
 
 class RunObserver:

@@ -197,7 +197,7 @@ def test_a_failed_attempt_has_what_its_worker_has_measured_or_its_error_knows(ke
     manager = ManagerFacts(5, "m5", "1", "x1", 42, 12, 104, 2**39, "3.11.7")
     executor.observer.manager_joined(executor.label, manager)
     future = app(kernel, double)(1)
-    executor.futures[0].usage = pack_usage(0.5, 0.25, 1000, 5, 3)
+    executor.futures[0].attempt_usage = pack_usage(0.5, 0.25, 1000, 5, 3)
     executor.futures[0].set_exception(ValueError("no"))
     lost = RuntimeError("lost")
     attach(lost, manager="m5", worker=0, host="x1", peak_memory=2000)
@@ -264,7 +264,7 @@ def test_a_live_run_can_be_followed(kernel_of):
         executor.observer.tasks_started(executor.label, [(executor.futures[0], 123.0, 3, 4)])
         assert futures[0].task_status() == "running"
         wait_until(lambda: is_seen("running", "pending"))
-        executor.futures[0].usage = pack_usage(0.25, 0.125, 1000, 3, 4)
+        executor.futures[0].attempt_usage = pack_usage(0.25, 0.125, 1000, 3, 4)
         executor.futures[0].set_result(2)
         wait_until(lambda: is_seen("exec_done", "launched"))
         task = follower.history.task(0)

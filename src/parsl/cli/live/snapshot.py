@@ -67,17 +67,8 @@ def snapshot(watch: RunWatch, run_dir: str) -> Snapshot:
         nodes=answers.nodes(history, tally),
         failures=watch.failures.largest_first(),
         reasons=reasons,
-        notes=_notes(watch),
+        notes=watch.problems(),
     )
-
-
-def _notes(watch: RunWatch) -> list[str]:
-    notes = [f"{gap.records:,} records are missing: {gap.reason}." for gap in watch.history.gaps]
-    if watch.damaged_bytes:
-        notes.append(f"{watch.damaged_bytes:,} bytes of the event log are damaged.")
-    if not notes and watch.is_read and (number := answers.cut_off(watch.history, watch.failures)):
-        notes.append(f"{number:,} of the failed tasks had not ended when the run was over.")
-    return notes
 
 
 def as_data(seen: Snapshot) -> dict[str, Any]:

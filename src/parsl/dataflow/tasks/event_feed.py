@@ -42,6 +42,9 @@ _MAX_WAITING = 500_000
 #: The time between records of totals, at least (seconds).
 _SUMMARY_S = 2.0
 _MESSAGE_CHARS = 500
+#: Why records are missing.
+_TOO_SLOW = "records were dropped: the disk was too slow"
+_NOT_ENCODED = "records could not be encoded; parsl.log says which"
 #: In a row, what follows the moment of the end where it is not known, up to the extra.
 _UNKNOWN = (-1.0, -1.0, -1, -1, -1)
 _FIELDS_BEFORE_UNKNOWN = 9
@@ -76,13 +79,19 @@ class EventFeed(RunObserver):
         self._ended = EndedRows(_MAX_WAITING, self._plain_rows)
         self._add_plain = self._ended.add_plain
         #: Names of record classes, with the fields.
-        self._facts: deque[tuple[str, tuple[Any, ...]]] = deque(maxlen=_MAX_WAITING)
+        self._facts: deque[tuple[str, tuple[Any, ...]]] = deque()
+        #: How many records are missing, why, and since when.
+        self._lost = 0
+        self._lost_why = ""
+        self._looked_s = time()
+        #: How many ended tasks the log has, or lacks knowingly.
+        self._accounted = 0
+        self._app_names, self._executor_names = _Names(), _Names()
         #: The numbers of apps and executors by name.
-        self._apps: dict[str, int] = {}
-        self._executors: dict[str, int] = {}
+        self._apps, self._executors = self._app_names.numbers, self._executor_names.numbers
         #: The numbers of managers by the executor's label and the manager's name.
         self._managers: dict[tuple[str, str], int] = {}
-        self._naming = threading.Lock()
+        self._starting = threading.RLock()  # reentrant, because a signal handler may note something
         self._writer: _Writer | None = None
         self._has_warned = False
         #: The number of tasks at the last look. The thread finds those that were added later.
@@ -107,7 +116,7 @@ class EventFeed(RunObserver):
         self.is_asleep = False
         self._wakeup.set()
         if self._thread is None:
-            with self._naming:
+            with self._starting:
                 if self._thread is None and not self._closing.is_set():
                     self._thread = threading.Thread(target=self._run, name="parsl-events", daemon=True)
                     self._thread.start()
@@ -115,7 +124,7 @@ class EventFeed(RunObserver):
     def ended(self, record: TaskRecord, error: BaseException | None = None) -> None:
         """Note how a task has ended, and its error if it has failed, before its payload is dropped."""
         try:
-            usage = getattr(record.exec_fu, "usage", None)
+            usage = getattr(record.exec_fu, "attempt_usage", None)
             if (
                 error is None
                 and type(usage) is bytes
@@ -143,7 +152,7 @@ class EventFeed(RunObserver):
                 )
                 for record, usage in ended
             ]  # fmt: skip
-        except (KeyError, AttributeError):
+        except Exception:  # new names, or an object of the user's without a usual one
             return [
                 (
                     record.id, *self._new_names(record),
@@ -171,7 +180,7 @@ class EventFeed(RunObserver):
         try:
             app = self._apps[record.func.__name__]
             executor = self._executors[record.executor]
-        except (KeyError, AttributeError):
+        except Exception:  # new names, or an object of the user's without a usual one
             app, executor = self._new_names(record)
         depends = record.depends
         return (
@@ -181,12 +190,11 @@ class EventFeed(RunObserver):
 
     def _new_names(self, record: TaskRecord) -> tuple[int, int]:
         """Return the numbers of a task's app and executor, which may be new."""
-        app = self._number(self._apps, str(record.func_name))
-        return app, self._number(self._executors, record.executor)
-
-    def _number(self, numbers: dict[str, int], name: str) -> int:
-        with self._naming:
-            return numbers.setdefault(name, len(numbers))
+        try:
+            name = str(record.func_name)
+        except Exception:  # of an object of the user's
+            name = type(record.func).__name__
+        return self._app_names.number_of(name), self._executor_names.number_of(record.executor)
 
     def _accounting_of(
         self, record: TaskRecord, error: BaseException | None, measured: Accounting | None
@@ -228,22 +236,22 @@ class EventFeed(RunObserver):
 
     def manager_joined(self, label: str, manager: ManagerFacts) -> None:
         """Note a manager."""
-        executor = self._number(self._executors, label)
+        executor = self._executor_names.number_of(label)
         number, name, *rest = manager
         self._managers[label, name] = number
         self.note("ManagerJoined", executor, number, time(), name, *rest)
 
     def manager_gone(self, label: str, number: int, reason: str) -> None:
         """Note the end of a manager."""
-        self.note("ManagerGone", self._number(self._executors, label), number, time(), reason)
+        self.note("ManagerGone", self._executor_names.number_of(label), number, time(), reason)
 
     def node_changed(self, label: str, host: str, text: str) -> None:
         """Note the standing of a node."""
-        self.note("NodeChanged", self._number(self._executors, label), time(), host, text)
+        self.note("NodeChanged", self._executor_names.number_of(label), time(), host, text)
 
     def block_changed(self, label: str, block: BlockFacts) -> None:
         """Note the state of a block."""
-        executor = self._number(self._executors, label)
+        executor = self._executor_names.number_of(label)
         job = block.job_id or ""
         self.note("BlockChanged", executor, block.moment_s, block.block, job, block.status, block.message)
 
@@ -273,9 +281,17 @@ class EventFeed(RunObserver):
 
     def note(self, kind: str, *fields: Any) -> None:
         """Note a record, given the name of its class and its fields."""
-        self._facts.append((kind, fields))
+        if len(self._facts) < _MAX_WAITING:
+            self._facts.append((kind, fields))
+        else:
+            self._lack(1, _TOO_SLOW)
         if self.is_asleep:
             self.wake()
+
+    def _lack(self, number: int, why: str) -> None:
+        """Count records that will be missing in the log, for a `Gap`."""
+        self._lost += number
+        self._lost_why = why
 
     # The thread
 
@@ -305,20 +321,42 @@ class EventFeed(RunObserver):
         facts = _take(self._facts)
         opened = open_rows(self._open_rows(), writer.encode)
         ended = self._ended.take()
+        now_s = time()
         try:
-            writer.name(self._executors, self._apps)
+            writer.name(self._executor_names.listed, self._app_names.listed)
             writer.write_rows(opened)
-            for kind, fields in facts:
-                writer.write(kind, *fields)
-            if self._ended.has_dropped:
-                self._ended.has_dropped = False
-                now_s = time()
-                writer.write("Gap", now_s, now_s, 1, "rows of tasks were dropped: the disk was too slow")
+            for fact in facts:
+                self._write_fact(writer, *fact)
+            self._account(ended)
+            if self._lost:
+                number, self._lost = self._lost, 0
+                writer.write("Gap", self._looked_s, now_s, number, self._lost_why)
             for rows in ended:
                 writer.write_rows(rows)
             writer.sum_up(self._graph.task_count, is_due=False)
         finally:
+            self._looked_s = now_s
             writer.flush()  # before the memory of rows is used again
+
+    def _write_fact(self, writer: _Writer, kind: str, fields: tuple[Any, ...]) -> None:
+        try:
+            writer.write(kind, *fields)
+        except Exception:  # such as a text of the user's that is none
+            logger.exception("A record %s is missing in %s: %r", kind, self._path, fields)
+            self._lack(1, _NOT_ENCODED)
+
+    def _account(self, ended: Sequence[EncodedRows]) -> None:
+        """Count ended tasks, and those whose rows are missing."""
+        for rows in ended:
+            self._accounted += rows.number + rows.lost
+            if rows.lost:
+                self._lack(rows.lost, _TOO_SLOW if rows.number >= _MAX_WAITING else _NOT_ENCODED)
+        if self._ended.may_lack_rows:
+            self._ended.may_lack_rows = False
+            missing = sum(self._graph.ended_counts().values()) - self._accounted - self._ended.waiting
+            if missing > 0:
+                self._accounted += missing
+                self._lack(missing, _TOO_SLOW)
 
     def _open_rows(self) -> list[tuple[Any, ...]]:
         """Return rows of tasks that have not ended: changed ones, and those that were new at the last look.
@@ -326,6 +364,8 @@ class EventFeed(RunObserver):
         Most tasks end before the second look, and have one row. A task with a fact has changed, so that it
         has a row before the fact.
         """
+        if len(self._changed) == _MAX_WAITING:
+            self._lack(1, _TOO_SLOW)
         numbers = dict.fromkeys(_take(self._changed))
         records = [*filter(None, map(self._graph.tasks.get, numbers)), *self._new]
         self._known, self._new = self._graph.added_since(self._known)
@@ -349,9 +389,29 @@ class EventFeed(RunObserver):
         """Write nothing in a forked child: the log is its parent's."""
         self._closing.set()
         self.is_asleep = False
-        self._naming = threading.Lock()
+        self._starting = threading.RLock()
         for waiting in (self._changed, self._ended, self._facts):
             waiting.clear()
+
+
+class _Names:
+    """Numbers names as they come. Any thread may use it, and signal handlers: it has no lock."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        #: The place of a name is its number. A name that two threads have added is there twice.
+        self.listed: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.listed}>"
+
+    def number_of(self, name: str) -> int:
+        """Return the number of a name, which may be new."""
+        number = self.numbers.get(name)
+        if number is None:
+            self.listed.append(name)
+            number = self.numbers[name] = self.listed.index(name)
+        return number
 
 
 class _Writer:
@@ -388,16 +448,16 @@ class _Writer:
         """Write to the file."""
         self._file.flush()
 
-    def name(self, executors: dict[str, int], apps: dict[str, int]) -> None:
-        """Write the names that are new. Both dictionaries are in the order of their numbers.
+    def name(self, executors: Sequence[str], apps: Sequence[str]) -> None:
+        """Write the names that are new. Both are in the order of their numbers.
 
         They are in the file before the rows that refer to them. If that fails, they are new next time, too.
         """
-        labels, names = list(executors)[self._executor_count :], list(apps)[len(self._app_names) :]
+        labels, names = executors[self._executor_count :], apps[len(self._app_names) :]
         if labels:
-            self.write("Executors", list(map(self._facts_of, labels)))
+            self.write("Executors", list(map(self._facts_of, labels)), self._executor_count)
         if names:
-            self.write("Apps", names)
+            self.write("Apps", names, len(self._app_names))
         if (labels or names) and self._file.flush():
             self._executor_count += len(labels)
             self._app_names += names

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from logging import getLogger
-from threading import RLock
+from threading import Lock
 
 from parsl.vocabulary.task_states import States
 
@@ -37,6 +37,8 @@ _ARRAY_16 = 0xDC
 _STATE_BITS = 4
 _STATE_MASK = 15
 _DONE = int(States.exec_done)
+#: How long rows are waited for that another thread is encoding (seconds).
+_PATIENCE_S = 5.0
 
 
 class EncodedRows:
@@ -50,12 +52,13 @@ class EncodedRows:
 
     Attributes:
         number: How many rows these are.
+        lost: How many others could not be encoded.
         kinds: How many ended tasks have an app and a state. Both are in one number: tuples are slow to hash.
     """
 
     def __init__(self, record: str) -> None:
         self.record = record
-        self.number = 0
+        self.number = self.lost = 0
         self.kinds: Counter[int] = Counter()
         self._memory = bytearray(_FIRST_BYTES)
         self._size = 0
@@ -66,12 +69,15 @@ class EncodedRows:
         return f"<{type(self).__name__} {self.number} of {self.record}>"
 
     def add(self, rows: Sequence[Row], encode: Encode) -> None:
-        """Add up to 65,535 rows. One that cannot be encoded costs no other."""
+        """Add up to 65,535 rows. One that cannot be encoded costs no other; it counts in `lost`."""
         encoded, number = _encoded(rows, encode)
+        self.lost += len(rows) - number
         body = memoryview(encoded)[3 if encoded[0] == _ARRAY_16 else 1 :]
         end = self._size + len(body)
-        if end > len(self._memory):
-            self._memory += bytes(end)
+        if end > len(self._memory):  # a new one: a view of the old one may be left somewhere
+            memory = bytearray(end + len(self._memory))
+            memory[: self._size] = self._memory[: self._size]
+            self._memory = memory
         self._memory[self._size : end] = body
         self._size = end
         self._batches.append((end, number))
@@ -96,7 +102,7 @@ class EncodedRows:
 
     def clear(self) -> None:
         """Remove all rows."""
-        self.number = self._size = 0
+        self.number = self.lost = self._size = 0
         self.kinds.clear()
         self._batches.clear()
         if len(self._memory) > _KEPT_BYTES:
@@ -113,13 +119,13 @@ class EndedRows:
 
     Args:
         max_waiting: How many rows wait at most; likewise plain ones. More are dropped.
-        plain_rows: Returns the fields of a `PlainRow` for each of some tasks.
+        plain_rows: Returns the fields of a `PlainRow` for each of some tasks, without those that have none.
 
     Attributes:
         add: Call it with the row of a task that has ended: the fields of a `TaskRow`.
         add_plain: Call it instead with the record of a task that has ended, and what its attempt has used, if
-            these are all that a `PlainRow` needs. After some hundred of both, call :meth:`encode`.
-        has_dropped: Whether rows were dropped.
+            these are all that a `PlainRow` needs. After up to some hundred of both, call :meth:`encode`.
+        may_lack_rows: Whether rows may have been dropped.
     """
 
     def __init__(self, max_waiting: int, plain_rows: Callable[[Sequence[PlainEnd]], Sequence[Row]]) -> None:
@@ -129,39 +135,54 @@ class EndedRows:
         self.add = self._rows.append
         self._plain: deque[PlainEnd] = deque(maxlen=max_waiting)
         self.add_plain = self._plain.append
-        self.has_dropped = False
+        self.may_lack_rows = False
         self._encoded = EncodedRows("PlainTasks"), EncodedRows("Tasks")
         #: What was taken last: its memory is used again.
         self._taken = EncodedRows("PlainTasks"), EncodedRows("Tasks")
         self._encode: Encode | None = None
-        self._lock = RLock()  # reentrant, because a signal handler may end tasks in between
+        self._lock = Lock()
 
     def __repr__(self) -> str:
         plain, others = self._encoded
         return f"<{type(self).__name__} {plain.number}+{len(self._plain)}, {others.number}+{len(self._rows)}>"
+
+    @property
+    def waiting(self) -> int:
+        """How many rows there are, encoded or not."""
+        encoded = sum(rows.number + rows.lost for rows in self._encoded)
+        return len(self._rows) + len(self._plain) + encoded
 
     def encode_with(self, encode: Encode) -> None:
         """Encode rows with a function from now on. Before, rows wait: its module takes long to import."""
         self._encode = encode
 
     def encode(self) -> None:
-        """Encode the rows that wait, if that is possible yet."""
-        encode = self._encode
-        if encode is None:
-            return
-        with self._lock:
-            plain, others = self._encoded
-            for ended in _parts(self._take(self._plain, plain)):
-                rows = self._plain_rows(ended)
-                plain.add(rows, encode)
-                plain.count([row[1] << _STATE_BITS | _DONE for row in rows])
-            for rows in _parts(self._take(self._rows, others)):
-                others.add(rows, encode)
-                others.count([row[1] << _STATE_BITS | row[3] for row in rows])
+        """Encode the rows that wait, if that is possible yet.
 
-    def _take(self, waiting: deque[Any], encoded: EncodedRows) -> Sequence[Any]:
+        Rows go on waiting if that is being done already, perhaps by the code that a signal handler has
+        interrupted.
+        """
+        if self._encode is not None and self._lock.acquire(blocking=False):
+            try:
+                self._encode_all(self._encode)
+            finally:
+                self._lock.release()
+
+    def _encode_all(self, encode: Encode) -> None:
+        plain, others = self._encoded
+        for ended in _parts(self._remove(self._plain, plain)):
+            rows = self._plain_rows(ended)
+            plain.lost += len(ended) - len(rows)
+            plain.add(rows, encode)
+            plain.count([row[1] << _STATE_BITS | _DONE for row in rows])
+        for rows in _parts(self._remove(self._rows, others)):
+            others.add(rows, encode)
+            others.count([row[1] << _STATE_BITS | row[3] for row in rows])
+
+    def _remove(self, waiting: deque[Any], encoded: EncodedRows) -> Sequence[Any]:
         """Remove what waits, and return it unless too much is encoded already."""
-        self.has_dropped = self.has_dropped or len(waiting) == waiting.maxlen
+        if len(waiting) == waiting.maxlen:
+            self.may_lack_rows = True
         taken: list[Any] = []
         try:
             while True:
@@ -170,21 +191,29 @@ class EndedRows:
             pass
         if encoded.number < self._max_waiting:
             return taken
-        self.has_dropped = self.has_dropped or bool(taken)
+        encoded.lost += len(taken)
         return ()
 
     def take(self) -> tuple[EncodedRows, EncodedRows]:
-        """Remove everything, encoded: plain rows and others. They are valid until the next call."""
-        with self._lock:
-            self.encode()
+        """Remove everything, encoded: plain rows and others. They are valid until the next call.
+
+        Nothing if the caller has interrupted another call for too long, as a signal handler may.
+        """
+        if not self._lock.acquire(timeout=_PATIENCE_S):
+            return EncodedRows("PlainTasks"), EncodedRows("Tasks")
+        try:
             for each in self._taken:
                 each.clear()
+            if self._encode is not None:
+                self._encode_all(self._encode)
             self._encoded, self._taken = self._taken, self._encoded
             return self._taken
+        finally:
+            self._lock.release()
 
     def clear(self) -> None:
         """Forget everything, in a forked child: another thread of the parent may have the lock."""
-        self._lock = RLock()
+        self._lock = Lock()
         for each in (self._rows, self._plain, *self._encoded, *self._taken):
             each.clear()
 

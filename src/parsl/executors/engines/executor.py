@@ -34,9 +34,9 @@ class EngineTask(LeanFuture[Any]):
         "_executor",
         "_held_error",
         "_is_cancelling",
+        "attempt_usage",
         "handle",
         "parsl_executor_task_id",
-        "usage",
     )
 
     def __init__(self, executor: EngineExecutor, number: int) -> None:
@@ -51,7 +51,7 @@ class EngineTask(LeanFuture[Any]):
         #: What the subclass needs to cancel the task in the engine; None before the task is there.
         self.handle: Any = None
         #: What the attempt has used, made by `pack_usage` before the future is done; empty if not known.
-        self.usage = b""
+        self.attempt_usage = b""
 
     def cancel(self) -> bool:
         """Cancel the task in the engine.
@@ -78,7 +78,7 @@ class EngineTask(LeanFuture[Any]):
     def finish(self, outcome: Outcome) -> None:
         """End the task with what the call has returned or raised."""
         if outcome.accounting is not None:
-            self.usage = pack_usage(*outcome.accounting)
+            self.attempt_usage = pack_usage(*outcome.accounting)
         if outcome.error is not None:
             self.fail(outcome.error)
             return

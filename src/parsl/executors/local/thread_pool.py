@@ -37,7 +37,7 @@ MEASURED_S = 0.001
 class ThreadTask(LeanFuture["Any"]):
     """A task of a thread pool, which is also the future of its result."""
 
-    __slots__ = ("_pool", "args", "func", "kwargs", "usage", "walltime_s")
+    __slots__ = ("_pool", "args", "attempt_usage", "func", "kwargs", "walltime_s")
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class ThreadTask(LeanFuture["Any"]):
         self.kwargs = kwargs
         self.walltime_s = walltime_s
         #: What the task has used, made by `pack_usage` before it is done; empty if it has not run to its end.
-        self.usage = b""
+        self.attempt_usage = b""
 
     def cancel(self) -> bool:
         """Cancel a task that waits for a thread, or a running bash app with its processes.
@@ -169,7 +169,7 @@ class PoolThread:
                 self._deadline.cancel()
                 self._deadline = None
             run_s = perf_counter() - self.start_s
-            task.usage = self._usage(run_s)
+            task.attempt_usage = self._usage(run_s)
             task.release()
             pool.count_finished()
             _settle(task, result, error)

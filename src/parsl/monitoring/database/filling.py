@@ -12,7 +12,7 @@ from logging import getLogger
 from time import monotonic, time
 from typing import TypeVar
 
-from parsl.eventlog.file import EventReader
+from parsl.eventlog.file import EventLogError, EventReader
 from parsl.eventlog.history import driver_lives
 from parsl.monitoring.database import schema
 from parsl.monitoring.database.moments import MomentText, microseconds
@@ -88,7 +88,7 @@ class Filling:
 
         Raises:
             StoreError: The database cannot be used.
-            EventLogError: The event log cannot be read.
+            EventLogError: The event log cannot be read, or its beginning is damaged.
         """
         self._insist(self._store.open)
         try:
@@ -122,6 +122,11 @@ class Filling:
         self.is_complete = self._rows.has_ended or self._driver_runs() is False
         if self._rows.run is not None:
             self._insist(partial(self._store.write, self._with_position({})))
+        elif self._reader.damaged_bytes or self._reader.unknown_records:
+            raise EventLogError(
+                f"{self._reader.path} is damaged where it says which run it is about, so that nothing of it "
+                "can be written into a database. `parsl top` and the dashboard show what can be read"
+            )
 
     def _driver_runs(self) -> bool | None:
         """Whether the driver runs; None if that is unknown."""

@@ -24,11 +24,11 @@ class RunNames:
 
     def add_apps(self, record: records.Apps) -> None:
         """Take in more apps."""
-        self._apps.extend(record.names)
+        record.add_to(self._apps)
 
     def add_executors(self, record: records.Executors) -> None:
         """Take in more executors."""
-        self._executors.extend(record.executors)
+        record.add_to(self._executors)
 
     def add_manager(self, record: records.ManagerJoined) -> None:
         """Take in a manager; its later registration replaces an earlier one."""

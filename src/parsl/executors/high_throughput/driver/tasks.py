@@ -30,7 +30,7 @@ class Canceller(Protocol):
 class HTEXFuture(LeanFuture[Any]):
     """The future of one task on the executor. Cancelling it ends the task in any state."""
 
-    __slots__ = ("_canceller", "parsl_executor_task_id", "task", "usage")
+    __slots__ = ("_canceller", "attempt_usage", "parsl_executor_task_id", "task")
 
     def __init__(self, task_id: int, canceller: Canceller | None = None) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class HTEXFuture(LeanFuture[Any]):
         #: What was sent, to be sent again to a replacement of a lost interchange; None once it has ended.
         self.task: Task | None = None
         #: What the attempt has used, made by `pack_usage`; set before the future is done.
-        self.usage = b""
+        self.attempt_usage = b""
 
     def cancel(self) -> bool:
         """Cancel the task, with all processes of a running one. Return False if the task has ended."""
@@ -154,7 +154,7 @@ class TaskTable:
                     spool.discard(spool.result_file(self._spool, result.id))
                 continue
             self._release(future)
-            future.usage = result.usage
+            future.attempt_usage = result.usage
             if result.status == protocol.DONE and payload == NONE:
                 settle(future, None, None)
             else:
