@@ -215,7 +215,7 @@ def test_a_failed_write_keeps_nothing_of_what_was_to_be_written(tmp_path, monkey
     file.close()
 
 
-def test_names_whose_record_is_damaged_do_not_give_theirs_to_others():
+def test_damaged_names_do_not_shift_the_numbers_of_others():
     known = []
     records.Apps(["first"], 0).add_to(known)
     records.Apps(["fourth", "fifth"], 3).add_to(known)

@@ -25,7 +25,7 @@ def test_a_run_is_watched_to_its_end(tmp_path, limit_bytes):
         assert watch.tally.run_times[0].number > 300
 
 
-def test_what_the_log_lacks_is_told(tmp_path):
+def test_what_the_log_lacks_is_reported(tmp_path):
     path = write_event_log(tmp_path, 1000, batch=100)
     data = bytearray(path.read_bytes())
     data[data.index(b"tasks", len(data) // 2) + 10] ^= 1

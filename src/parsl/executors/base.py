@@ -138,7 +138,7 @@ class ParslExecutor(metaclass=ABCMeta):
         return None
 
     def monitor_resources(self) -> bool:
-        """Return whether the resources of single tasks can be measured: each needs its own process."""
+        """Return whether the resources of single tasks can be measured: each runs in a process of its own."""
         return True
 
     def __enter__(self: SelfT) -> SelfT:

@@ -176,7 +176,7 @@ def test_rows_that_a_signal_handler_adds_while_others_are_encoded_are_whole() ->
     assert sorted(rows_in(*ended.take())) == [*range(2 * BATCH)]
 
 
-def test_rows_whose_memory_somebody_still_views_can_become_more() -> None:
+def test_rows_can_become_more_while_a_view_of_their_memory_is_left() -> None:
     ended = empty()
     ended.add(row(0))
     _, rows = ended.take()

@@ -110,7 +110,7 @@ def test_a_worker_without_parsl_is_named(engine: FakeEngine) -> None:
     engine.task_failed(task, ModuleNotFoundError("No module named 'parsl'", name="parsl"))
     error = task.exception(0)
     assert isinstance(error, EngineMismatch)
-    assert "pip install parsl==" in str(error)
+    assert "pip install PATH" in str(error)
 
 
 def test_a_cancelled_task_ignores_its_outcome(engine: FakeEngine) -> None:

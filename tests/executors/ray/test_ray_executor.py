@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from parsl.executors import RayExecutor
 from parsl.executors.engines.errors import EngineMismatch, EngineUnreachable
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import WorkerLost
+from parsl.executors.ray import session
 from parsl.executors.ray.connection import join
 from parsl.executors.ray.session import Session
 from parsl.executors.ray.target import Target
@@ -89,6 +91,17 @@ def test_an_address_where_nothing_answers(ray: Any, address: str) -> None:
     executor = RayExecutor(address=address.format(port=1))
     with pytest.raises(EngineUnreachable, match=r"nothing answers at .*:1.*ray status"):
         executor.start()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}"])
+def test_an_address_where_something_else_listens_and_is_silent(
+    ray: Any, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr(session, "PROBE_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        executor = RayExecutor(address=address.format(port=server.getsockname()[1]))
+        with pytest.raises(EngineUnreachable, match=r"nothing answers at .*timed out"):
+            executor.start()
 
 
 def test_other_versions_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,7 +192,7 @@ def test_a_worker_without_parsl(tmp_path: Path, head: Head) -> None:
     bare = f"env PYTHONPATH={Path(ray.__file__).parents[1]} {python}"
     printed = run(tmp_path, WITHOUT_PARSL, head.address, bare)
     assert printed.startswith("EngineMismatch")
-    assert "pip install parsl==" in printed
+    assert "pip install PATH" in printed
 
 
 def test_it_ends_while_tasks_are_out(tmp_path: Path, head: Head) -> None:

@@ -45,6 +45,7 @@ def task_vine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 class TestTaskVine(ExecutorConformance):
     cancels_running = True
     many = 20
+    unsatisfiable = {"cores": 99, "memory": 1, "disk": 1}  # noqa: RUF012
 
     def make_executor(self, directory: Path) -> TaskVineExecutor:
         return TaskVineExecutor(

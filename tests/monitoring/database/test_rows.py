@@ -50,10 +50,18 @@ def test_without_resource_monitoring_there_are_no_samples() -> None:
 
 
 def test_a_task_in_threads_ran_on_the_host_of_the_driver() -> None:
-    rows = rows_after(records.Tasks([ended_row(0, executor=1, manager=-1, worker=-1)]))
+    row = ended_row(0, executor=1, manager=-1, worker=-1, peak_memory=-1)
+    rows = rows_after(records.Tasks([row]), interval_s=5.0)
     assert rows["try"][0]["hostname"] == run_began().host
     assert rows["try"][0]["block_id"] is None
     assert rows["resource"] == []
+
+
+def test_a_task_on_another_engine_has_a_last_resource_sample() -> None:
+    row = ended_row(0, executor=1, manager=-1, worker=-1)
+    (sample,) = rows_after(records.Tasks([row]), interval_s=5.0)["resource"]
+    assert (sample["psutil_process_time_user"], sample["psutil_process_memory_resident"]) == (0.3, 50_000_000)
+    assert sample["psutil_process_memory_percent"] is None
 
 
 def test_the_reported_start_of_a_long_task_stays() -> None:

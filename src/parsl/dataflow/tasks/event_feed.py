@@ -44,7 +44,7 @@ _SUMMARY_S = 2.0
 _MESSAGE_CHARS = 500
 #: Why records are missing.
 _TOO_SLOW = "records were dropped: the disk was too slow"
-_NOT_ENCODED = "records could not be encoded; parsl.log says which"
+_NOT_ENCODED = "records could not be encoded; parsl.log has the reasons"
 #: In a row, what follows the moment of the end where it is not known, up to the extra.
 _UNKNOWN = (-1.0, -1.0, -1, -1, -1)
 _FIELDS_BEFORE_UNKNOWN = 9

@@ -26,14 +26,13 @@ from parsl.executors.cctools.task_script import NO_PARSL
 from parsl.executors.cctools.wire import CANCEL, ENDED, SUBMIT, Record
 from parsl.executors.engines.call_file import run_call_file
 from parsl.executors.engines.engine_process import EngineProcessFailed
-from parsl.executors.engines.errors import EngineMismatch, WaitingTaskWarning
+from parsl.executors.engines.errors import HOW_TO_INSTALL, EngineMismatch, WaitingTaskWarning
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.remote_call import read_outcome
 from parsl.executors.engines.requests import Node, Request, unsatisfiable
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.providers.base import ExecutionProvider
-from parsl.version import VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -359,9 +358,8 @@ class CCToolsExecutor(EngineExecutor):
         if status == NO_PARSL:
             return EngineMismatch(
                 self,
-                f"a worker of {self.engine}{f' on {host}' if host else ''} cannot import Parsl. Install the "
-                f"same version there: pip install parsl=={VERSION}, or activate its environment with "
-                f"init_command.{output}",
+                f"a worker of {self.engine}{f' on {host}' if host else ''} cannot import Parsl. "
+                f"{HOW_TO_INSTALL}, or activate its environment with init_command.{output}",
             )
         if status and not set(results) - {"OUTPUT_MISSING", "SIGNAL"}:
             how = f"signal {status - 128 if status > 128 else status}" if _is_signal(status, results) else ""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 from parsl.errors import ConfigurationError
-from parsl.executors.engines.errors import EngineMismatch, EngineUnreachable
-from parsl.version import VERSION
+from parsl.executors.engines.errors import HOW_TO_INSTALL, EngineMismatch, EngineUnreachable
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,8 @@ def _new_client(executor: Any, target: Any, security: Any, timeout_s: float) -> 
 
     where = target if isinstance(target, str) else repr(target)
     try:
+        if isinstance(target, str):
+            _probe(target, security, timeout_s)
         return Client(target, security=security, timeout=timeout_s, set_as_default=False, name="parsl")
     except ImportError as error:
         raise EngineMismatch(executor, f"the scheduler at {where} refuses this client: {error}") from error
@@ -79,6 +81,33 @@ def _new_client(executor: Any, target: Any, security: Any, timeout_s: float) -> 
             f"no scheduler of Dask answers at {where} within {timeout_s:g} s: {reason}. Check that it runs "
             "(dask scheduler), that this host can reach it, and that both use TLS or neither does",
         ) from error
+
+
+def _probe(address: str, security: Any, timeout_s: float) -> None:
+    """Check that a scheduler greets who connects to it: a client waits for the greeting without a limit.
+
+    Raises:
+        OSError: Nothing answers within the time.
+    """
+    scheme, _, location = address.rpartition("://")
+    if scheme not in ("", "tcp", "tls"):
+        return
+    host, _, port = location.rpartition(":")
+    if not host or not port.isdecimal():
+        return  # an address with a default, or none: the client explains it
+    with socket.create_connection((host.strip("[]"), int(port)), timeout_s) as connection:
+        connection.settimeout(timeout_s)
+        if scheme == "tls":
+            from distributed import Security
+
+            if not isinstance(security, Security):
+                security = Security(**(security or {}))  # None: of Dask's configuration
+            context = security.get_connection_args("scheduler")["ssl_context"]
+            if context is None:
+                return  # the client explains what is missing
+            connection = context.wrap_socket(connection)
+        if not connection.recv(1):
+            raise ConnectionError("the connection was closed")
 
 
 def _check_versions(executor: Any, client: Any) -> None:
@@ -114,8 +143,7 @@ def _register_plugin(executor: Any, client: Any) -> None:
     except ModuleNotFoundError as error:
         raise EngineMismatch(
             executor,
-            f"the scheduler at {client.scheduler.address} cannot import {error.name}. Install the same "
-            f"version in its environment: pip install parsl=={VERSION}",
+            f"the scheduler at {client.scheduler.address} cannot import {error.name}. {HOW_TO_INSTALL}",
         ) from error
     except Exception as error:
         raise EngineMismatch(

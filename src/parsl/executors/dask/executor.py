@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -18,6 +19,7 @@ from parsl.executors.engines.errors import import_engine
 from parsl.executors.engines.executor import EngineTask
 from parsl.executors.engines.kept_results import KeepingExecutor, KeptResults, OnFetched
 from parsl.executors.engines.requests import NO_REQUEST, Node, Request, check_amounts
+from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.driver.provider_facts import runs_on_this_host
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.executors.status_handling import BlockErrorHandler
@@ -25,6 +27,9 @@ from parsl.providers.base import ExecutionProvider
 
 #: How long ``cancel`` waits for the scheduler's answer, in seconds.
 ANSWER_S = 10.0
+
+#: What a request can have that a worker may lack.
+_AMOUNTS = ("cores", "memory", "gpus", "resources")
 
 
 def _check_cluster(executor: object, name: str, value: Any) -> Any:
@@ -74,7 +79,7 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
     """
 
     engine = "Dask"
-    request_keys = frozenset({"memory", "gpus", "resources", "priority"})
+    request_keys = frozenset({"cores", "memory", "gpus", "resources", "priority"})
 
     cluster = validate.Custom(_check_cluster)
     label = validate.Text(allow_empty=False, one_line=True)
@@ -130,6 +135,8 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
         self._table: WorkerTable | None = None
         self._watch: Any = None
         self._kept = None
+        #: The tasks that were submitted before a worker was known.
+        self._unchecked: deque[tuple[EngineTask, Request]] = deque()
 
     def prepare_restart(self) -> None:
         """Forget the run that has ended."""
@@ -224,6 +231,9 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
         assert traffic is not None
         task.handle = Call(task, name, packed, self._options(request), traffic.topic, kept)
         traffic.send(task.handle)
+        if request is not NO_REQUEST and not self.nodes():
+            self._unchecked.append((task, request))
+            self._check_soon()
 
     def fetch_kept(self, handle: Any, on_fetched: OnFetched) -> None:
         """Begin to fetch a result from the cluster, by Dask's future of it."""
@@ -294,7 +304,23 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
         table = self._table
         return None if table is None else sum(worker.threads for worker in table.workers.values())
 
+    def _check_soon(self) -> None:
+        """Check the requests of waiting tasks once workers are known, in a thread that may wait for Dask."""
+        if self._unchecked and self.nodes() and self._kept is not None:
+            self._kept.deliveries.call(self._fail_impossible)
+
+    def _fail_impossible(self) -> None:
+        while self._unchecked:
+            task, request = self._unchecked.popleft()
+            requested = {key for key in _AMOUNTS if getattr(request, key)}
+            try:
+                self.check_capacity(request, dict.fromkeys(requested, True))
+            except InvalidResourceSpecification as error:
+                self.task_failed(task, error)
+                self.cancel_task(task)
+
     def _workers_changed(self, new_blocks: set[str], lost: int) -> None:
+        self._check_soon()
         if self.provider is None:
             return
         for block_id in new_blocks:

@@ -15,10 +15,17 @@ from __future__ import annotations
 
 from parsl.errors import OptionalModuleMissing
 from parsl.executors.errors import ExecutorError
+from parsl.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
+
+
+#: Advice about workers without Parsl. The package index has upstream's Parsl under this name.
+HOW_TO_INSTALL = (
+    f"Install this Parsl there, too, version {VERSION}: pip install PATH, with the path of its clone or wheel"
+)
 
 
 class EngineUnreachable(ExecutorError):

@@ -9,13 +9,12 @@ from contextlib import suppress
 from itertools import count
 from typing import Any, ClassVar
 
-from parsl.executors.engines.errors import EngineMismatch, EngineTaskError
+from parsl.executors.engines.errors import HOW_TO_INSTALL, EngineMismatch, EngineTaskError
 from parsl.executors.engines.remote_call import CallPacker, Outcome, read_outcome
 from parsl.executors.engines.requests import Node, Request, read_request, unsatisfiable
 from parsl.executors.errors import ExecutorError, InvalidResourceSpecification
 from parsl.executors.status_handling import BlockErrorHandler, BlockProviderExecutor
 from parsl.providers.base import ExecutionProvider
-from parsl.version import VERSION
 from parsl.vocabulary.lean_future import LeanFuture
 from parsl.vocabulary.run_observer import pack_usage
 
@@ -280,8 +279,7 @@ class EngineExecutor(BlockProviderExecutor):
         if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] == "parsl":
             return EngineMismatch(
                 self,
-                f"a worker of {self.engine} cannot import {error.name}. Install the same version there: "
-                f"pip install parsl=={VERSION}",
+                f"a worker of {self.engine} cannot import {error.name}. {HOW_TO_INSTALL}",
             )
         if isinstance(error, ExecutorError) or type(error).__module__.startswith("parsl."):
             return error

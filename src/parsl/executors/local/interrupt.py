@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from os import uname
-from threading import Lock, Timer, get_ident
+from threading import Lock, Timer, current_thread, get_ident, main_thread
 
 from parsl.vocabulary.app_errors import AppTimeout
 
@@ -52,7 +53,11 @@ class Interruptible:
 
 
 class TimeLimited:
-    """A function with a limit on its time, for executors that cannot end a task themselves."""
+    """A function with a limit on its time, for executors that cannot end a task themselves.
+
+    In the main thread of a process, as in the workers of most engines, calls of the system are interrupted,
+    too, such as `time.sleep`. Elsewhere, these end first.
+    """
 
     def __init__(self, func: Callable[..., Any], walltime_s: float) -> None:
         self.func = func
@@ -62,7 +67,13 @@ class TimeLimited:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         thread = Interruptible()
-        timer = Timer(self.walltime_s, thread.interrupt)
+        wake, restore = _waker()
+
+        def interrupt() -> None:
+            thread.interrupt()
+            wake()
+
+        timer = Timer(self.walltime_s, interrupt)
         timer.daemon = True
         timer.start()
         try:
@@ -77,6 +88,7 @@ class TimeLimited:
             raise
         finally:
             timer.cancel()
+            restore()
 
     def __parsl_dependencies__(self) -> tuple[object, ...]:
         return self.func, self.walltime_s
@@ -85,6 +97,27 @@ class TimeLimited:
 def limit_walltime(func: Callable[..., Any], walltime_s: float) -> Callable[..., Any]:
     """Return ``func`` with a limit on its time, unless it enforces a walltime itself, as a bash app does."""
     return func if getattr(func, "enforces_walltime", False) else TimeLimited(func, walltime_s)
+
+
+def _waker() -> tuple[Callable[[], object], Callable[[], object]]:
+    """Return what interrupts a call of the system in this thread, and what undoes the preparations for it.
+
+    A signal does that, if Python has a handler to run, which it does in the main thread. SIGURG is ignored by
+    default, so that a late one is harmless.
+    """
+    import signal
+
+    if current_thread() is not main_thread() or signal.getsignal(signal.SIGURG) is not signal.SIG_DFL:
+        return _do_nothing, _do_nothing
+    signal.signal(signal.SIGURG, _do_nothing)
+    return (
+        partial(signal.pthread_kill, get_ident(), signal.SIGURG),
+        partial(signal.signal, signal.SIGURG, signal.SIG_DFL),
+    )
+
+
+def _do_nothing(*arguments: object) -> None:
+    """As the handler of a signal: an exception that was set for the thread is raised here."""
 
 
 def _raise_in_thread(thread_id: int, exception: type[BaseException] | None) -> None:

@@ -25,6 +25,8 @@ from parsl.executors.ray.target import Target
 
 #: How long a server at the address may take to accept a connection, in seconds.
 PROBE_TIMEOUT_S = 10.0
+#: What a server of gRPC answers at once: the preface of HTTP/2 and empty settings (RFC 9113, 3.4 and 6.5).
+_HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 #: Sockets in this directory have short enough paths (107 bytes at most); that of TMPDIR may be too long.
 SHORT_DIRECTORY = "/tmp"
 DIRECTORY_PREFIX = "ray-"
@@ -184,7 +186,11 @@ def _connect(endpoint: tuple[str, int]) -> None:
 
 def _probe(owner: object, target: Target, endpoint: tuple[str, int]) -> None:
     try:
-        _connect(endpoint)
+        with socket.create_connection(endpoint, PROBE_TIMEOUT_S) as connection:
+            connection.settimeout(PROBE_TIMEOUT_S)
+            connection.sendall(_HTTP2_GREETING)
+            with suppress(ConnectionError):  # one with TLS, perhaps: Ray finds out
+                connection.recv(1)
     except OSError as error:
         raise EngineUnreachable(
             owner,

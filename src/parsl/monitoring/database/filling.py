@@ -124,7 +124,7 @@ class Filling:
             self._insist(partial(self._store.write, self._with_position({})))
         elif self._reader.damaged_bytes or self._reader.unknown_records:
             raise EventLogError(
-                f"{self._reader.path} is damaged where it says which run it is about, so that nothing of it "
+                f"{self._reader.path} has a damaged beginning, where the facts of the run are: nothing of it "
                 "can be written into a database. `parsl top` and the dashboard show what can be read"
             )
 

@@ -227,16 +227,20 @@ class TaskRows:
         manager: records.ManagerJoined | None,
         end: str,
     ) -> None:
-        """Store what the worker has measured; for tasks in a worker's process also as their last sample."""
+        """Store what the worker has measured; if that is of its own process, also as the last sample.
+
+        Without a manager, this is so if the memory is known: that of a thread of the driver is not.
+        """
         cpu_s = None if row.cpu_s < 0 else row.cpu_s
         memory = None if row.peak_memory < 0 else row.peak_memory
         self._attempts.append((
             self._run_id, number, attempt, None if manager is None else manager.name,
             None if row.worker < 0 else row.worker, row.run_s, cpu_s, memory,
         ))  # fmt: skip
-        if self._interval_s is None or manager is None or (cpu_s is None and memory is None):
+        if self._interval_s is None or (memory is None and (cpu_s is None or manager is None)):
             return
-        percent = 100 * memory / manager.total_memory if memory is not None and manager.total_memory else None
+        total = 0 if manager is None else manager.total_memory
+        percent = 100 * memory / total if memory is not None and total else None
         self._resources.append((
             attempt, number, self._run_id, end, self._interval_s, None, percent, 0.0, cpu_s,
             None if cpu_s is None else 0.0, None, None if memory is None else float(memory), None, None, None,
