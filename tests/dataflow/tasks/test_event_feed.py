@@ -15,6 +15,7 @@ from parsl import ThreadPoolExecutor, bash_app, join_app, python_app
 from parsl.config import Config
 from parsl.data_provider.files import File
 from parsl.dataflow.dflow import DataFlowKernel
+from parsl.dataflow.tasks import event_feed
 from parsl.eventlog import EVENT_LOG, records
 from parsl.eventlog.file import EventFile, EventReader
 from parsl.eventlog.history import Follower, RunHistory, read_history
@@ -414,18 +415,51 @@ def test_many_tasks_take_many_records(kernel_of):
 class Odd:
     """A callable whose name is no text."""
 
-    __name__ = 17
+    def __init__(self, name: object) -> None:
+        self.__name__ = name
 
     def __call__(self, x: int) -> int:
         return x
 
 
-def test_an_app_whose_name_is_no_text(kernel_of):
+class Nameless:
+    """A name that has no text either."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __hash__ = __str__
+
+
+@pytest.mark.parametrize(("name", "shown"), [(17, "17"), (["a"], "['a']"), (Nameless(), "Odd")])
+def test_an_app_whose_name_is_no_text_costs_no_other(kernel_of, name, shown):
     kernel = kernel_of()
-    futures = [kernel.submit(function, (1,), "all", False, None, {}) for function in (double, Odd(), double)]
+    doubled = app(kernel, double)
+    assert doubled(1).result() == 2
+    wait_until(lambda: os.path.exists(os.path.join(kernel.run_dir, EVENT_LOG)))
+    futures = [doubled(1), kernel.submit(Odd(name), (1,), "all", False, None, {}), doubled(1)]
     assert [future.result() for future in futures] == [2, 1, 2]
     history = history_of(kernel)
-    assert [history.task(number).app for number in range(3)] == ["double", "17", "double"]
+    assert [history.task(number).app for number in range(4)] == ["double", "double", shown, "double"]
+
+
+def test_a_fact_that_cannot_be_encoded_is_a_gap_and_costs_no_other(kernel_of):
+    kernel = kernel_of(executors=[executor := ByHand()])
+    for text in ("set aside", object(), "trusted again"):
+        executor.observer.node_changed("by_hand", "node", text)
+    history = history_of(kernel)
+    assert [node.text for node in history.nodes] == ["set aside", "trusted again"]
+    assert [gap.records for gap in history.gaps] == [1]
+
+
+def test_facts_that_wait_too_long_are_a_gap_with_their_number(kernel_of, monkeypatch):
+    monkeypatch.setattr(event_feed, "_MAX_WAITING", 100)
+    kernel = kernel_of(executors=[executor := ByHand()])
+    for number in range(130):
+        executor.observer.node_changed("by_hand", "node", str(number))
+    history = history_of(kernel)
+    assert len(history.nodes) + sum(gap.records for gap in history.gaps) == 130
+    assert len(history.gaps) >= 1
 
 
 def write_to(stdout: str) -> str:
@@ -451,6 +485,7 @@ def test_a_row_that_cannot_be_encoded_costs_no_other_row(kernel_of):
         read = list(reader.read())
     rows = [row for record in read if isinstance(record, records.Tasks) for row in record.rows]
     assert {row.id for row in rows if row.state == States.exec_done} == {0, 2, 3, 5}
+    assert sum(record.records for record in read if isinstance(record, records.Gap)) == 2
     summary = [record for record in read if isinstance(record, records.Summary)][-1]
     assert sum(number for *_, number in summary.ended) == 6
 

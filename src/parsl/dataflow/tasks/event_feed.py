@@ -140,6 +140,7 @@ class EventFeed(RunObserver):
                 self.wake()
         except Exception:  # of an object of the user's: the task must end
             logger.exception("The end of %r is missing in the event log", record)
+            self._lack(1, _NOT_ENCODED)
 
     def _plain_rows(self, ended: Sequence[tuple[TaskRecord, bytes]]) -> Sequence[tuple[Any, ...]]:
         """Return the fields of a `PlainRow` for each of some tasks."""
@@ -231,6 +232,7 @@ class EventFeed(RunObserver):
             )  # fmt: skip
         except Exception:  # of the user's exception
             logger.exception("A failure of %r is missing in the event log", record)
+            self._lack(1, _NOT_ENCODED)
 
     # From the executors
 
@@ -334,6 +336,9 @@ class EventFeed(RunObserver):
             for rows in ended:
                 writer.write_rows(rows)
             writer.sum_up(self._graph.task_count, is_due=False)
+        except Exception:
+            self._lack(sum(rows.number for rows in ended), _NOT_ENCODED)
+            raise
         finally:
             self._looked_s = now_s
             writer.flush()  # before the memory of rows is used again
