@@ -15,12 +15,16 @@ from parsl import validate
 from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access
-from parsl.executors.engines.errors import EngineMismatch, EngineTaskError, EngineUnreachable
+from parsl.executors.engines.errors import (
+    HOW_TO_INSTALL,
+    EngineMismatch,
+    EngineTaskError,
+    EngineUnreachable,
+)
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.requests import Request
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
-from parsl.version import VERSION
 
 #: The largest call, in bytes. The service accepts 10 MiB of JSON. The SDK encodes three bytes as four, in
 #: lines of 76, whose ends take two characters each; the rest is for what surrounds a call. A larger one would
@@ -197,8 +201,7 @@ class GlobusComputeExecutor(EngineExecutor, RepresentationMixin):
         if _NO_PARSL.search(text):
             return EngineMismatch(
                 self,
-                f"the endpoint's workers cannot run calls of this Parsl: {reason}. Install the same version "
-                f"in the environment of the endpoint's workers: pip install parsl=={VERSION}",
+                f"the endpoint's workers cannot run calls of this Parsl: {reason}. {HOW_TO_INSTALL}",
             )
         return EngineTaskError(self, f"the endpoint has failed the task: {reason}")
 
