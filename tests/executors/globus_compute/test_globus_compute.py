@@ -142,7 +142,11 @@ def test_a_call_that_the_service_would_refuse_is_refused_before(
             EngineMismatch,
             "pip install PATH",
         ),
-        ("AttributeError: Can't get attribute 'run_packed_call' on <module>", EngineMismatch, "there, too, version"),
+        (
+            "AttributeError: Can't get attribute 'run_packed_call' on <module>",
+            EngineMismatch,
+            "there, too, version",
+        ),
         ("MaxResultSizeExceeded: Task result of 11 MB", EngineTaskError, "MaxResultSizeExceeded"),
         ("", EngineTaskError, "no reason was given"),
     ],
