@@ -378,15 +378,18 @@ def wait_for_exit(process: subprocess.Popen[Any], limit_s: float) -> int:
     Raises:
         subprocess.TimeoutExpired: It has not ended within the limit (seconds).
     """
+    if process.returncode is not None:
+        return process.returncode
     try:
         handle = open_process(process.pid)
     except OSError:  # it has ended, or the system has no such descriptors
         return process.wait(limit_s)
     try:
-        wait_readable(handle, limit_s)
+        has_ended = wait_readable(handle, limit_s)
     finally:
         os.close(handle)
-    return process.wait(0)
+    # Another thread may be reaping it at this moment.
+    return process.wait(limit_s + 1.0 if has_ended else 0)
 
 
 def wait_for_child(pid: int) -> None:

@@ -295,7 +295,7 @@ class Summary(msgspec.Struct, tag="summary", array_like=True):
 
 
 class Gap(msgspec.Struct, tag="gap", array_like=True):
-    """Records are missing here, because the file could not be written for a time."""
+    """Records are missing here: the file could not be written for a time, or they could not be encoded."""
 
     from_s: float
     to_s: float

@@ -90,8 +90,9 @@ class RunWatch:
             found.append(f"{reader.damaged_bytes:,} bytes of the event log are damaged, and were skipped.")
         if reader.unknown_records:
             found.append(f"{reader.unknown_records:,} records cannot be read by this version of Parsl.")
-        if history.end is not None and (number := history.end.task_count - history.known_tasks()) > 0:
-            found.append(f"The log has no record of {number:,} of {history.end.task_count:,} tasks.")
+        tasks = 0 if history.end is None else sum(history.end.states.values())
+        if (number := tasks - history.known_tasks()) > 0:
+            found.append(f"The log has no record of {number:,} of {tasks:,} tasks.")
         if not found and self.is_read and (number := answers.cut_off(history, self.failures)):
             found.append(f"{number:,} of the failed tasks had not ended when the run was over.")
         return found

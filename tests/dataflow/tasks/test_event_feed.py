@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -13,12 +14,14 @@ import pytest
 
 from parsl import ThreadPoolExecutor, bash_app, join_app, python_app
 from parsl.config import Config
+from parsl.data_provider.errors import CannotStage
 from parsl.data_provider.files import File
 from parsl.dataflow.dflow import DataFlowKernel
 from parsl.dataflow.tasks import event_feed
 from parsl.eventlog import EVENT_LOG, records
 from parsl.eventlog.file import EventFile, EventReader
 from parsl.eventlog.history import Follower, RunHistory, read_history
+from parsl.eventlog.watch import RunWatch
 from parsl.executors.base import ParslExecutor
 from parsl.executors.high_throughput.errors import WorkerLost
 from parsl.failure_facts import attach
@@ -512,3 +515,31 @@ def test_a_cost_of_any_type_of_number_is_recorded(kernel_of):
     kernel = kernel_of(retries=1, retry_handler=lambda error, record: Fraction(3, 4))
     assert app(kernel, fail)().exception() is not None
     assert history_of(kernel).task(0).extra.fail_cost == 1.5
+
+
+def test_names_that_are_not_utf8_cost_nothing(kernel_of, monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", ["python", "\udcff.py"])
+    kernel = kernel_of()
+
+    def odd(x: int) -> int:
+        return x
+
+    odd.__name__ = "odd\udc80"
+    futures = [app(kernel, double)(1), app(kernel, odd)(2), app(kernel, double)(3)]
+    assert [future.result() for future in futures] == [2, 2, 6]
+    history = history_of(kernel)
+    assert history.run.command == ["python", "?.py"]
+    assert [history.task(number).app for number in range(3)] == ["double", "odd?", "double"]
+    assert history.gaps == []
+
+
+def test_a_call_that_is_refused_has_no_record_and_leaves_no_problem(kernel_of):
+    kernel = kernel_of()
+    refused = python_app(data_flow_kernel=kernel)(lambda inputs=(): None)
+    with pytest.raises(CannotStage):
+        refused(inputs=[File("nosuch://a/b")])
+    assert app(kernel, double)(1).result() == 2
+    kernel.cleanup()
+    with RunWatch(kernel.run_dir) as watch:
+        watch.read_to_end()
+        assert watch.problems() == []

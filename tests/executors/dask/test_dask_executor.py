@@ -22,7 +22,7 @@ from distributed import Security
 from parsl.app.errors import AppException
 from parsl.errors import ConfigurationError
 from parsl.executors import DaskExecutor
-from parsl.executors.engines.errors import EngineMismatch, EngineUnreachable
+from parsl.executors.engines.errors import EngineMismatch, EngineUnreachable, WaitingTaskWarning
 from parsl.executors.errors import BadStateException, InvalidResourceSpecification
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 from parsl.providers import LocalProvider
@@ -350,19 +350,27 @@ def test_requests_before_the_first_worker(tmp_path: Path) -> None:
         assert not executor.submit(abs, {"memory": 500, "resources": {"licence": 1}}, -1).done()
 
 
-def test_an_impossible_request_fails_with_the_first_worker_of_an_existing_cluster(tmp_path: Path) -> None:
+def test_a_warning_follows_when_the_first_worker_of_an_existing_cluster_cannot_run_a_task(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    def texts() -> list[str]:
+        return sorted(str(each.message) for each in recwarn if each.category is WaitingTaskWarning)
+
     with scheduler_process() as (address, _):
         executor = DaskExecutor(address)
         with started(executor, tmp_path):
-            impossible = [executor.submit(abs, {key: 2}, -1) for key in ("gpus", "cores")]
-            possible = executor.submit(abs, {"cores": 1}, -1)
+            with pytest.raises(InvalidResourceSpecification, match="cores must be at most 1, not 2"):
+                executor.submit(abs, {"cores": 2}, -1)
+            requests: list[dict[str, Any]] = [{"gpus": 2}, {"gpus": 2}, {"resources": {"licence": 1}}]
+            waiting = [executor.submit(abs, request, -1) for request in requests]
+            possible = executor.submit(abs, {"cores": 1, "memory": 1}, -1)
             with worker_process(address, tmp_path):
-                for future in impossible:
-                    with pytest.raises(InvalidResourceSpecification, match="No node of Dask can run"):
-                        future.result(LIMIT_S)
                 assert possible.result(LIMIT_S) == 1
-                with pytest.raises(InvalidResourceSpecification, match="2 cores, and there are 1"):
-                    executor.submit(abs, {"cores": 2}, -1)
+                wait_until(lambda: len(texts()) >= 2)
+                assert not any(future.done() for future in waiting)
+    by_resource, by_gpu = texts()
+    assert "1 of 'licence'" in by_resource
+    assert "2 GPUs" in by_gpu
 
 
 def test_a_large_call_waits_for_the_first_worker(tmp_path: Path) -> None:

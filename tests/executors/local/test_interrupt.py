@@ -36,6 +36,7 @@ assert signal.getsignal(signal.SIGURG) is signal.SIG_DFL
         "threading.Event().wait()",
         "subprocess.run(['sleep', '600'])",
         "while True: pass",
+        "TimeLimited(time.sleep, 500)(600)",
     ],
 )
 def test_work_in_the_main_thread_is_interrupted_wherever_it_waits(work: str) -> None:
@@ -48,6 +49,26 @@ def test_work_in_the_main_thread_is_interrupted_wherever_it_waits(work: str) -> 
         check=True,
     )
     assert done.stdout.startswith("App work exceeded walltime: 0.1 seconds on host ")
+
+
+def test_the_limit_within_another_one_interrupts_as_well() -> None:
+    program = """
+import time
+from parsl.executors.local.interrupt import TimeLimited
+from parsl.vocabulary.app_errors import AppTimeout
+
+def inner():
+    try:
+        TimeLimited(time.sleep, 0.1)(600)
+    except AppTimeout:
+        return "inner"
+
+print(TimeLimited(inner, 500)())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "inner\n"
 
 
 def test_a_function_in_another_thread_or_with_a_handler_of_its_own_is_limited_as_well() -> None:

@@ -43,8 +43,8 @@ _MAX_WAITING = 500_000
 _SUMMARY_S = 2.0
 _MESSAGE_CHARS = 500
 #: Why records are missing.
-_TOO_SLOW = "records were dropped: the disk was too slow"
-_NOT_ENCODED = "records could not be encoded; parsl.log has the reasons"
+_TOO_SLOW = "the disk was too slow"
+_NOT_ENCODED = "they could not be encoded (see parsl.log)"
 #: In a row, what follows the moment of the end where it is not known, up to the extra.
 _UNKNOWN = (-1.0, -1.0, -1, -1, -1)
 _FIELDS_BEFORE_UNKNOWN = 9
@@ -324,20 +324,18 @@ class EventFeed(RunObserver):
         opened = open_rows(self._open_rows(), writer.encode)
         ended = self._ended.take()
         now_s = time()
+        self._account(opened, ended)
         try:
             writer.name(self._executor_names.listed, self._app_names.listed)
             writer.write_rows(opened)
             for fact in facts:
                 self._write_fact(writer, *fact)
-            self._account(ended)
-            if self._lost:
-                number, self._lost = self._lost, 0
-                writer.write("Gap", self._looked_s, now_s, number, self._lost_why)
+            self._write_gap(writer, now_s)
             for rows in ended:
                 writer.write_rows(rows)
             writer.sum_up(self._graph.task_count, is_due=False)
-        except Exception:
-            self._lack(sum(rows.number for rows in ended), _NOT_ENCODED)
+        except Exception:  # which nothing known raises: then all may be missing
+            self._lack(len(facts) + sum(rows.number for rows in (opened, *ended)), _NOT_ENCODED)
             raise
         finally:
             self._looked_s = now_s
@@ -350,18 +348,21 @@ class EventFeed(RunObserver):
             logger.exception("A record %s is missing in %s: %r", kind, self._path, fields)
             self._lack(1, _NOT_ENCODED)
 
-    def _account(self, ended: Sequence[EncodedRows]) -> None:
-        """Count ended tasks, and those whose rows are missing."""
-        for rows in ended:
-            self._accounted += rows.number + rows.lost
+    def _account(self, opened: EncodedRows, ended: Sequence[EncodedRows]) -> None:
+        """Count ended tasks, and the rows that are missing."""
+        self._accounted += sum(rows.number + rows.lost for rows in ended)
+        for rows in (opened, *ended):
             if rows.lost:
                 self._lack(rows.lost, _TOO_SLOW if rows.number >= _MAX_WAITING else _NOT_ENCODED)
         if self._ended.may_lack_rows:
             self._ended.may_lack_rows = False
-            missing = sum(self._graph.ended_counts().values()) - self._accounted - self._ended.waiting
-            if missing > 0:
-                self._accounted += missing
-                self._lack(missing, _TOO_SLOW)
+            self._accounted += 1  # at least; how many these are is known at the end
+            self._lack(1, _TOO_SLOW)
+
+    def _write_gap(self, writer: _Writer, now_s: float) -> None:
+        if self._lost:
+            number, self._lost = self._lost, 0
+            writer.write("Gap", self._looked_s, now_s, number, self._lost_why)
 
     def _open_rows(self) -> list[tuple[Any, ...]]:
         """Return rows of tasks that have not ended: changed ones, and those that were new at the last look.
@@ -376,7 +377,16 @@ class EventFeed(RunObserver):
         self._known, self._new = self._graph.added_since(self._known)
         if self._new:
             self.wake()
-        return [self._row(record) for record in records if not IS_FINAL[record.status]]
+        rows = (self._open_row(record) for record in records if not IS_FINAL[record.status])
+        return [row for row in rows if row is not None]
+
+    def _open_row(self, record: TaskRecord) -> tuple[Any, ...] | None:
+        try:
+            return self._row(record)
+        except Exception:  # of an object of the user's
+            logger.exception("A state of %r is missing in the event log", record)
+            self._lack(1, _NOT_ENCODED)
+            return None
 
     def close(self, states: Mapping[str, int]) -> None:
         """Write the rest, and the end of the run with the numbers of tasks by the name of their state."""
@@ -388,10 +398,15 @@ class EventFeed(RunObserver):
         for _ in range(2):  # new tasks that never end have their rows after the second look
             self._flush()
         if self._writer is not None:
+            missing = sum(self._graph.ended_counts().values()) - self._accounted
+            if missing > 0 and self._lost_why:
+                self._lack(missing, self._lost_why)
+            self._write_gap(self._writer, time())
             self._writer.end(self._graph.task_count, states)
 
     def disown(self) -> None:
         """Write nothing in a forked child: the log is its parent's."""
+        self._closing, self._wakeup = threading.Event(), threading.Event()  # the thread may hold their locks
         self._closing.set()
         self.is_asleep = False
         self._starting = threading.RLock()
@@ -404,7 +419,8 @@ class _Names:
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
-        #: The place of a name is its number. A name that two threads have added is there twice.
+        #: The place of a name is its number; all can be encoded. A name that two threads have added is there
+        #: twice.
         self.listed: list[str] = []
 
     def __repr__(self) -> str:
@@ -414,8 +430,9 @@ class _Names:
         """Return the number of a name, which may be new."""
         number = self.numbers.get(name)
         if number is None:
-            self.listed.append(name)
-            number = self.numbers[name] = self.listed.index(name)
+            text = _encodable(name)
+            self.listed.append(text)
+            number = self.numbers[name] = self.listed.index(text)
         return number
 
 
@@ -427,6 +444,8 @@ class _Writer:
 
         self._records = records
         self._executor_of = executor_of
+        for field in run.__struct_fields__:
+            setattr(run, field, _encodable(getattr(run, field)))
         self._file = _create(path)
         self._executor_count = 0
         self._app_names: list[str] = []
@@ -439,7 +458,8 @@ class _Writer:
 
     def write(self, kind: str, *fields: Any) -> None:
         """Write a record, given the name of its class."""
-        self._file.add(getattr(self._records, kind)(*fields))
+        number = fields[2] if kind == "Gap" else len(fields[0]) if type(fields[0]) is list else 1
+        self._file.add(getattr(self._records, kind)(*fields), number)
 
     def write_rows(self, rows: EncodedRows) -> None:
         """Write rows of tasks, and count those that have ended."""
@@ -488,6 +508,13 @@ class _Writer:
         self.write("RunEnded", time(), task_count, dict(states))
         self._file.flush()
         self._file.close()
+
+
+def _encodable(value: Any) -> Any:
+    """Return a text, or a list of texts, with a question mark for what UTF-8 cannot encode."""
+    if isinstance(value, list):
+        return list(map(_encodable, value))
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _take(waiting: deque[Any]) -> list[Any]:

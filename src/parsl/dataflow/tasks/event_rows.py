@@ -53,7 +53,8 @@ class EncodedRows:
     Attributes:
         number: How many rows these are.
         lost: How many others could not be encoded.
-        kinds: How many ended tasks have an app and a state. Both are in one number: tuples are slow to hash.
+        kinds: How many ended tasks, lost ones included, have an app and a state. The key holds both, because
+            tuples are slow to hash.
     """
 
     def __init__(self, record: str) -> None:
@@ -61,8 +62,7 @@ class EncodedRows:
         self.number = self.lost = 0
         self.kinds: Counter[int] = Counter()
         self._memory = bytearray(_FIRST_BYTES)
-        self._size = 0
-        #: For each batch, where it ends and how many rows it has.
+        #: For each batch, where it ends and how many rows it has. What is behind the last one does not count.
         self._batches: list[tuple[int, int]] = []
 
     def __repr__(self) -> str:
@@ -73,15 +73,20 @@ class EncodedRows:
         encoded, number = _encoded(rows, encode)
         self.lost += len(rows) - number
         body = memoryview(encoded)[3 if encoded[0] == _ARRAY_16 else 1 :]
-        end = self._size + len(body)
+        begin = self._size
+        end = begin + len(body)
         if end > len(self._memory):  # a new one: a view of the old one may be left somewhere
             memory = bytearray(end + len(self._memory))
-            memory[: self._size] = self._memory[: self._size]
+            memory[:begin] = self._memory[:begin]
             self._memory = memory
-        self._memory[self._size : end] = body
-        self._size = end
-        self._batches.append((end, number))
-        self.number += number
+        self._memory[begin:end] = body
+        if number:
+            self._batches.append((end, number))
+            self.number += number
+
+    @property
+    def _size(self) -> int:
+        return self._batches[-1][0] if self._batches else 0
 
     def count(self, kinds: Sequence[int]) -> None:
         """Count ended tasks, given the app and the state of each."""
@@ -92,17 +97,17 @@ class EncodedRows:
 
     def parts(self) -> Iterator[tuple[memoryview, int]]:
         """Yield the rows in parts, and how many these are. Release each part before anything is added."""
-        memory = memoryview(self._memory)
+        memory, size = memoryview(self._memory), self._size
         begin = number = 0
         for end, more in self._batches:
             number += more
-            if end - begin >= _PART_BYTES or end == self._size:
+            if end - begin >= _PART_BYTES or end == size:
                 yield memory[begin:end], number
                 begin, number = end, 0
 
     def clear(self) -> None:
         """Remove all rows."""
-        self.number = self.lost = self._size = 0
+        self.number = self.lost = 0
         self.kinds.clear()
         self._batches.clear()
         if len(self._memory) > _KEPT_BYTES:
@@ -124,7 +129,7 @@ class EndedRows:
     Attributes:
         add: Call it with the row of a task that has ended: the fields of a `TaskRow`.
         add_plain: Call it instead with the record of a task that has ended, and what its attempt has used, if
-            these are all that a `PlainRow` needs. After up to some hundred of both, call :meth:`encode`.
+            these are all that a `PlainRow` needs. Call :meth:`encode` after some hundred of both.
         may_lack_rows: Whether rows may have been dropped.
     """
 
@@ -146,12 +151,6 @@ class EndedRows:
         plain, others = self._encoded
         return f"<{type(self).__name__} {plain.number}+{len(self._plain)}, {others.number}+{len(self._rows)}>"
 
-    @property
-    def waiting(self) -> int:
-        """How many rows there are, encoded or not."""
-        encoded = sum(rows.number + rows.lost for rows in self._encoded)
-        return len(self._rows) + len(self._plain) + encoded
-
     def encode_with(self, encode: Encode) -> None:
         """Encode rows with a function from now on. Before, rows wait: its module takes long to import."""
         self._encode = encode
@@ -170,29 +169,29 @@ class EndedRows:
 
     def _encode_all(self, encode: Encode) -> None:
         plain, others = self._encoded
-        for ended in _parts(self._remove(self._plain, plain)):
-            rows = self._plain_rows(ended)
-            plain.lost += len(ended) - len(rows)
-            plain.add(rows, encode)
-            plain.count([row[1] << _STATE_BITS | _DONE for row in rows])
-        for rows in _parts(self._remove(self._rows, others)):
-            others.add(rows, encode)
-            others.count([row[1] << _STATE_BITS | row[3] for row in rows])
+        try:
+            for ended in self._removed(self._plain, plain):
+                rows = self._plain_rows(ended)
+                plain.lost += len(ended) - len(rows)
+                plain.add(rows, encode)
+                plain.count([row[1] << _STATE_BITS | _DONE for row in rows])
+            for rows in self._removed(self._rows, others):
+                others.add(rows, encode)
+                others.count([row[1] << _STATE_BITS | row[3] for row in rows])
+        except BaseException:  # an interrupt, perhaps, which costs the rows of a batch
+            self.may_lack_rows = True
+            raise
 
-    def _remove(self, waiting: deque[Any], encoded: EncodedRows) -> Sequence[Any]:
-        """Remove what waits, and return it unless too much is encoded already."""
+    def _removed(self, waiting: deque[Any], encoded: EncodedRows) -> Iterator[Sequence[Any]]:
+        """Remove what waits now, and yield it in parts. If too much is encoded already, it counts as lost."""
         if len(waiting) == waiting.maxlen:
             self.may_lack_rows = True
-        taken: list[Any] = []
-        try:
-            while True:
-                taken.append(waiting.popleft())
-        except IndexError:  # another thread may have added some
-            pass
-        if encoded.number < self._max_waiting:
-            return taken
-        encoded.lost += len(taken)
-        return ()
+        for _ in range(0, len(waiting), BATCH):
+            taken = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
+            if encoded.number < self._max_waiting:
+                yield taken
+            else:
+                encoded.lost += len(taken)
 
     def take(self) -> tuple[EncodedRows, EncodedRows]:
         """Remove everything, encoded: plain rows and others. They are valid until the next call.
@@ -200,6 +199,7 @@ class EndedRows:
         Nothing if the caller has interrupted another call for too long, as a signal handler may.
         """
         if not self._lock.acquire(timeout=_PATIENCE_S):
+            self.may_lack_rows = True
             return EncodedRows("PlainTasks"), EncodedRows("Tasks")
         try:
             for each in self._taken:

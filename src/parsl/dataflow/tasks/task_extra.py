@@ -18,10 +18,8 @@ _MAX_CHARS = 200
 
 def numbers_of(futures: Sequence[Any]) -> tuple[int, ...]:
     """Return the numbers of the tasks among futures."""
-    try:
-        return tuple([future.tid for future in futures])
-    except AttributeError:
-        return tuple([future.tid for future in futures if hasattr(future, "tid")])
+    numbers = [getattr(future, "tid", None) for future in futures]
+    return tuple([number for number in numbers if type(number) is int])
 
 
 def extra_of(record: TaskRecord) -> dict[str, Any]:

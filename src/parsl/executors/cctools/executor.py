@@ -26,7 +26,7 @@ from parsl.executors.cctools.task_script import NO_PARSL
 from parsl.executors.cctools.wire import CANCEL, ENDED, SUBMIT, Record
 from parsl.executors.engines.call_file import run_call_file
 from parsl.executors.engines.engine_process import EngineProcessFailed
-from parsl.executors.engines.errors import HOW_TO_INSTALL, EngineMismatch, WaitingTaskWarning
+from parsl.executors.engines.errors import HOW_TO_INSTALL, EngineMismatch, WaitingTaskWarning, waiting_text
 from parsl.executors.engines.executor import EngineExecutor, EngineTask
 from parsl.executors.engines.remote_call import read_outcome
 from parsl.executors.engines.requests import Node, Request, unsatisfiable
@@ -325,11 +325,7 @@ class CCToolsExecutor(EngineExecutor):
             if not any(amounts) or amounts in self._warned or not (reason := unsatisfiable(request, nodes)):
                 continue
             self._warned.add(amounts)
-            text = (
-                f"Executor {self.label}: a task waits for a worker of {self.engine} that can run it. None of "
-                f"the {len(nodes)} that are connected can: {reason}. Start one that has enough, or cancel "
-                "the task. (This warning is shown once for each request.)"
-            )
+            text = waiting_text(self, len(nodes), reason)
             logger.warning("%s", text)
             warn_user(text, WaitingTaskWarning)
 
@@ -359,7 +355,7 @@ class CCToolsExecutor(EngineExecutor):
             return EngineMismatch(
                 self,
                 f"a worker of {self.engine}{f' on {host}' if host else ''} cannot import Parsl. "
-                f"{HOW_TO_INSTALL}, or activate its environment with init_command.{output}",
+                f"{HOW_TO_INSTALL}, or activate an environment that has it with init_command.{output}",
             )
         if status and not set(results) - {"OUTPUT_MISSING", "SIGNAL"}:
             how = f"signal {status - 128 if status > 128 else status}" if _is_signal(status, results) else ""

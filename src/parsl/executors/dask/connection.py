@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from uuid import uuid4
 
@@ -84,18 +85,22 @@ def _new_client(executor: Any, target: Any, security: Any, timeout_s: float) -> 
 
 
 def _probe(address: str, security: Any, timeout_s: float) -> None:
-    """Check that a scheduler greets who connects to it: a client waits for the greeting without a limit.
+    """Check that a scheduler sends its greeting: a client waits for it without a limit.
 
     Raises:
         OSError: Nothing answers within the time.
     """
+    import dask
+
     scheme, _, location = address.rpartition("://")
-    if scheme not in ("", "tcp", "tls"):
+    scheme = scheme or dask.config.get("distributed.comm.default-scheme", "tcp")
+    if scheme not in ("tcp", "tls"):
         return
     host, _, port = location.rpartition(":")
     if not host or not port.isdecimal():
         return  # an address with a default, or none: the client explains it
-    with socket.create_connection((host.strip("[]"), int(port)), timeout_s) as connection:
+    with ExitStack() as stack:
+        connection = stack.enter_context(socket.create_connection((host.strip("[]"), int(port)), timeout_s))
         connection.settimeout(timeout_s)
         if scheme == "tls":
             from distributed import Security
@@ -105,7 +110,7 @@ def _probe(address: str, security: Any, timeout_s: float) -> None:
             context = security.get_connection_args("scheduler")["ssl_context"]
             if context is None:
                 return  # the client explains what is missing
-            connection = context.wrap_socket(connection)
+            connection = stack.enter_context(context.wrap_socket(connection))
         if not connection.recv(1):
             raise ConnectionError("the connection was closed")
 

@@ -9,16 +9,17 @@ from contextlib import ExitStack
 from typing import Any
 
 from parsl import validate
+from parsl.common.notices import warn_user
 from parsl.common.representation import RepresentationMixin
 from parsl.errors import ConfigurationError
 from parsl.executors.base import check_storage_access
 from parsl.executors.blocks.views import BlockActivity
 from parsl.executors.dask.traffic import NO_OPTIONS, Call, Options, Traffic
 from parsl.executors.dask.workers import GPU, MB, MEMORY, WorkerTable, node_with
-from parsl.executors.engines.errors import import_engine
+from parsl.executors.engines.errors import WaitingTaskWarning, import_engine, waiting_text
 from parsl.executors.engines.executor import EngineTask
 from parsl.executors.engines.kept_results import KeepingExecutor, KeptResults, OnFetched
-from parsl.executors.engines.requests import NO_REQUEST, Node, Request, check_amounts
+from parsl.executors.engines.requests import NO_REQUEST, Node, Request, check_amounts, unsatisfiable
 from parsl.executors.errors import InvalidResourceSpecification
 from parsl.executors.high_throughput.driver.provider_facts import runs_on_this_host
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
@@ -28,8 +29,8 @@ from parsl.providers.base import ExecutionProvider
 #: How long ``cancel`` waits for the scheduler's answer, in seconds.
 ANSWER_S = 10.0
 
-#: What a request can have that a worker may lack.
-_AMOUNTS = ("cores", "memory", "gpus", "resources")
+#: How many requests are kept until a worker is known.
+_MAX_UNCHECKED = 10_000
 
 
 def _check_cluster(executor: object, name: str, value: Any) -> Any:
@@ -135,8 +136,8 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
         self._table: WorkerTable | None = None
         self._watch: Any = None
         self._kept = None
-        #: The tasks that were submitted before a worker was known.
-        self._unchecked: deque[tuple[EngineTask, Request]] = deque()
+        #: The requests of tasks that were submitted before a worker was known.
+        self._unchecked: deque[Request] = deque(maxlen=_MAX_UNCHECKED)
 
     def prepare_restart(self) -> None:
         """Forget the run that has ended."""
@@ -224,6 +225,21 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
         """Return the function's name, by which Dask groups tasks, before what the base class returns."""
         return getattr(func, "__name__", "task"), *super().pack_call(func, args, kwargs)
 
+    def read_request(self, specification: dict[str, Any] | None) -> Request:
+        """Check what a task requests, and that a worker can satisfy it.
+
+        Raises:
+            InvalidResourceSpecification: It is wrong, or no worker can.
+        """
+        request = super().read_request(specification)
+        if request.cores is not None and request.cores > 1:
+            raise InvalidResourceSpecification(
+                {"cores"},
+                f"cores must be at most 1, not {request.cores:g}: Dask gives each task one thread. To get "
+                "more of a worker, declare a resource on the workers, and request it with resources",
+            )
+        return request
+
     def start_task(self, task: EngineTask, call: Any, request: Request) -> None:
         """Hand a call to the thread that sends them."""
         name, packed, kept = call
@@ -232,8 +248,8 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
         task.handle = Call(task, name, packed, self._options(request), traffic.topic, kept)
         traffic.send(task.handle)
         if request is not NO_REQUEST and not self.nodes():
-            self._unchecked.append((task, request))
-            self._check_soon()
+            self._unchecked.append(request)
+            self._check_requests()
 
     def fetch_kept(self, handle: Any, on_fetched: OnFetched) -> None:
         """Begin to fetch a result from the cluster, by Dask's future of it."""
@@ -304,23 +320,20 @@ class DaskExecutor(KeepingExecutor, RepresentationMixin):
         table = self._table
         return None if table is None else sum(worker.threads for worker in table.workers.values())
 
-    def _check_soon(self) -> None:
-        """Check the requests of waiting tasks once workers are known, in a thread that may wait for Dask."""
-        if self._unchecked and self.nodes() and self._kept is not None:
-            self._kept.deliveries.call(self._fail_impossible)
-
-    def _fail_impossible(self) -> None:
-        while self._unchecked:
-            task, request = self._unchecked.popleft()
-            requested = {key for key in _AMOUNTS if getattr(request, key)}
+    def _check_requests(self) -> None:
+        """Warn of waiting tasks that no worker can run, once workers are known: others may still join."""
+        nodes = list(self.nodes())
+        reasons: dict[str, None] = {}
+        while nodes and self._unchecked:
             try:
-                self.check_capacity(request, dict.fromkeys(requested, True))
-            except InvalidResourceSpecification as error:
-                self.task_failed(task, error)
-                self.cancel_task(task)
+                reasons[unsatisfiable(self._unchecked.popleft(), nodes)] = None
+            except IndexError:  # another thread has checked the last one
+                break
+        for reason in filter(None, reasons):
+            warn_user(waiting_text(self, len(nodes), reason), WaitingTaskWarning)
 
     def _workers_changed(self, new_blocks: set[str], lost: int) -> None:
-        self._check_soon()
+        self._check_requests()
         if self.provider is None:
             return
         for block_id in new_blocks:

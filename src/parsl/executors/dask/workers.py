@@ -54,8 +54,7 @@ def node_with(memory_limit: float, resources: Mapping[str, float]) -> Node:
         resources: The abstract resources that the worker declares.
     """
     memory_bytes = min(memory_limit or math.inf, resources.get(MEMORY, math.inf))
-    # Each task has one thread.
-    return Node(cores=1, memory=memory_bytes / MB, gpus=resources.get(GPU, 0), resources=resources)
+    return Node(memory=memory_bytes / MB, gpus=resources.get(GPU, 0), resources=resources)
 
 
 class WorkerTable:

@@ -20,6 +20,7 @@ from parsl.version import VERSION
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
+    from typing import Any
 
 
 #: Advice about workers without Parsl. The package index has upstream's Parsl under this name.
@@ -42,6 +43,21 @@ class EngineTaskError(ExecutorError):
 
 class WaitingTaskWarning(UserWarning):
     """A task waits for a worker that can run it, and none of the known ones can."""
+
+
+def waiting_text(executor: Any, connected: int, reason: str) -> str:
+    """Return the text of a :class:`WaitingTaskWarning`.
+
+    Args:
+        executor: The executor, for its label and its engine.
+        connected: How many workers are connected.
+        reason: Why none of them can run the task.
+    """
+    return (
+        f"Executor {executor.label}: a task waits for a worker of {executor.engine} that can run it. None of "
+        f"the {connected} that are connected can: {reason}. Start one that has enough, or cancel the task. "
+        "(This warning is shown once for each request.)"
+    )
 
 
 def import_engine(module: str, feature: str, remedy: str) -> ModuleType:

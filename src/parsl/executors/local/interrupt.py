@@ -67,7 +67,8 @@ class TimeLimited:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         thread = Interruptible()
-        wake, restore = _waker()
+        wake: Callable[[], object] = _do_nothing
+        restore: Callable[[], object] = _do_nothing
 
         def interrupt() -> None:
             thread.interrupt()
@@ -75,8 +76,9 @@ class TimeLimited:
 
         timer = Timer(self.walltime_s, interrupt)
         timer.daemon = True
-        timer.start()
         try:
+            wake, restore = _waker()
+            timer.start()
             try:
                 thread.is_open = True
                 return self.func(*args, **kwargs)
@@ -107,12 +109,15 @@ def _waker() -> tuple[Callable[[], object], Callable[[], object]]:
     """
     import signal
 
-    if current_thread() is not main_thread() or signal.getsignal(signal.SIGURG) is not signal.SIG_DFL:
+    if current_thread() is not main_thread():
+        return _do_nothing, _do_nothing
+    before = signal.getsignal(signal.SIGURG)
+    if before not in (signal.SIG_DFL, _do_nothing):  # the second one of a function around this one
         return _do_nothing, _do_nothing
     signal.signal(signal.SIGURG, _do_nothing)
     return (
         partial(signal.pthread_kill, get_ident(), signal.SIGURG),
-        partial(signal.signal, signal.SIGURG, signal.SIG_DFL),
+        partial(signal.signal, signal.SIGURG, before),
     )
 
 
