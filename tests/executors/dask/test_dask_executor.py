@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Security
 
 from parsl.app.errors import AppException
 from parsl.errors import ConfigurationError
@@ -146,7 +145,7 @@ def test_a_cluster_and_a_provider_exclude_each_other() -> None:
 
 @pytest.mark.parametrize("scheme", ["tcp", "tls"])
 def test_an_address_where_something_else_listens_and_is_silent(tmp_path: Path, scheme: str) -> None:
-    security = Security.temporary() if scheme == "tls" else None
+    security = distributed.Security.temporary() if scheme == "tls" else None
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"{scheme}://127.0.0.1:{server.getsockname()[1]}"
         executor = DaskExecutor(address, connect_timeout=0.2, security=security)
