@@ -79,13 +79,11 @@ class EventFile:
 
     def add(self, record: Record, number: int = 1) -> None:
         """Append a record, usually not before :meth:`flush`. ``number`` counts as lost if that fails."""
-        self._add((records.encode(record),), number, _SUMMARY if type(record) is Summary else _OTHER)
+        kind = _SUMMARY if type(record) is Summary else _OTHER
+        self.add_encoded((records.encode(record),), number, kind)
 
-    def add_encoded(self, pieces: Sequence[Buffer], number: int) -> None:
+    def add_encoded(self, pieces: Sequence[Buffer], number: int, kind: int = _OTHER) -> None:
         """Append a record that is encoded, in pieces, which must not change before :meth:`flush`."""
-        self._add(pieces, number, _OTHER)
-
-    def _add(self, pieces: Sequence[Buffer], number: int, kind: int) -> None:
         size = sum(map(len, pieces))
         if size > _MAX_RECORD_BYTES:  # which no reader would accept
             now_s = time()

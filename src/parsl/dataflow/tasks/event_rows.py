@@ -52,7 +52,7 @@ class EncodedRows:
 
     Attributes:
         number: How many rows these are.
-        lost: How many others could not be encoded.
+        lost: How many others could not be encoded, or were too many.
         kinds: How many ended tasks, lost ones included, have an app and a state. The key holds both, because
             tuples are slow to hash.
     """
@@ -124,7 +124,7 @@ class EndedRows:
 
     Args:
         max_waiting: How many rows wait at most; likewise plain ones. More are dropped.
-        plain_rows: Returns the fields of a `PlainRow` for each of some tasks, without those that have none.
+        plain_rows: Returns the fields of a `PlainRow` for each of some tasks.
 
     Attributes:
         add: Call it with the row of a task that has ended: the fields of a `TaskRow`.
@@ -172,7 +172,6 @@ class EndedRows:
         try:
             for ended in self._removed(self._plain, plain):
                 rows = self._plain_rows(ended)
-                plain.lost += len(ended) - len(rows)
                 plain.add(rows, encode)
                 plain.count([row[1] << _STATE_BITS | _DONE for row in rows])
             for rows in self._removed(self._rows, others):

@@ -174,14 +174,10 @@ def _is_on_loopback_only(target: Target) -> bool:
 
 def _answers(endpoint: tuple[str, int]) -> bool:
     try:
-        _connect(endpoint)
+        socket.create_connection(endpoint, PROBE_TIMEOUT_S).close()
     except OSError:
         return False
     return True
-
-
-def _connect(endpoint: tuple[str, int]) -> None:
-    socket.create_connection(endpoint, PROBE_TIMEOUT_S).close()
 
 
 def _probe(owner: object, target: Target, endpoint: tuple[str, int]) -> None:
