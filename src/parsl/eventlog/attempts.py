@@ -187,7 +187,7 @@ class Attempts:
         failure: records.AttemptFailed | None = None,
     ) -> Attempt:
         facts = self._managers.get((row.executor, manager))
-        app = self.apps[row.app] if 0 <= row.app < len(self.apps) else f"app {row.app}"
+        app = self.apps[row.app] if 0 <= row.app < len(self.apps) else records.unknown_app(row.app)
         executor = self.executor_name(row.executor)
         error, message, host = (
             ("", "", "") if failure is None else (failure.error, failure.message, failure.host)
@@ -200,7 +200,11 @@ class Attempts:
 
     def executor_name(self, number: int) -> str:
         """Return the label of an executor; after damage it may be unknown."""
-        return self._executors[number].label if number < len(self._executors) else f"executor {number}"
+        return (
+            self._executors[number].label
+            if number < len(self._executors)
+            else records.unknown_executor(number)
+        )
 
     def running(self) -> list[Attempt]:
         """Return the attempts that are known to run, up to the latest moment."""

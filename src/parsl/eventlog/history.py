@@ -238,7 +238,7 @@ class RunHistory:
 
     def app_name(self, number: int) -> str:
         """Return the name of an app; after damage it may be unknown."""
-        return self.apps[number] if number < len(self.apps) else f"app {number}"
+        return self.apps[number] if number < len(self.apps) else records.unknown_app(number)
 
     def known_tasks(self) -> int:
         """Return how many tasks have a record."""

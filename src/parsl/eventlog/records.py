@@ -62,7 +62,7 @@ class Executors(msgspec.Struct, tag="executors", array_like=True):
 
     def add_to(self, known: list[ExecutorFacts]) -> None:
         """Add them to those before; others stand for those whose records are damaged."""
-        _add_at(known, self.first, self.executors, lambda number: ExecutorFacts(f"executor {number}", ""))
+        _add_at(known, self.first, self.executors, lambda number: ExecutorFacts(unknown_executor(number), ""))
 
 
 class Apps(msgspec.Struct, tag="apps", array_like=True):
@@ -74,7 +74,7 @@ class Apps(msgspec.Struct, tag="apps", array_like=True):
 
     def add_to(self, known: list[str]) -> None:
         """Add them to those before; others stand for those whose records are damaged."""
-        _add_at(known, self.first, self.names, "app {}".format)
+        _add_at(known, self.first, self.names, unknown_app)
 
 
 class TaskExtra(msgspec.Struct, omit_defaults=True):
@@ -320,6 +320,9 @@ Record = (
 encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Record).decode
 _DONE = int(States.exec_done)
+#: Make the names of apps and executors, given their numbers, if the records of these are damaged.
+unknown_app = "app {}".format
+unknown_executor = "executor {}".format
 
 #: What `decode` raises for a record that is damaged, or of a kind that this version does not know.
 DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from parsl.common.processes import wait_for_exit
 from parsl.common.threads import join
 
 #: How long a process may take to exit once its connection is closed, and the threads after it, in seconds.
@@ -139,7 +140,7 @@ class EngineProcess:
         with suppress(OSError):  # the process has ended already
             self._socket.shutdown(socket.SHUT_WR)
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(limit_s)
+            wait_for_exit(self._process, limit_s)
         has_ended = self._process.poll() is not None
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
@@ -189,7 +190,7 @@ class EngineProcess:
     def _end(self) -> str:
         """Describe how the process has ended."""
         try:
-            code = self._process.wait(EXIT_LIMIT_S)
+            code = wait_for_exit(self._process, EXIT_LIMIT_S)
         except subprocess.TimeoutExpired:
             return f"has closed its connection; its log is {self._log}"
         how = f"was ended by signal {-code}" if code < 0 else f"has ended with exit code {code}"

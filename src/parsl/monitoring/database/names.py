@@ -37,11 +37,15 @@ class RunNames:
 
     def app(self, number: int) -> str:
         """Return the name of an app; after damage to the log it may be unknown."""
-        return self._apps[number] if number < len(self._apps) else f"app {number}"
+        return self._apps[number] if number < len(self._apps) else records.unknown_app(number)
 
     def executor(self, number: int) -> str:
         """Return the label of an executor."""
-        return self._executors[number].label if number < len(self._executors) else f"executor {number}"
+        return (
+            self._executors[number].label
+            if number < len(self._executors)
+            else records.unknown_executor(number)
+        )
 
     def manager(self, executor: int, number: int) -> records.ManagerJoined | None:
         """Return the registration of a manager, if it is known."""
