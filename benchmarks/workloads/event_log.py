@@ -1,8 +1,8 @@
 """What the event log costs: the rate and the round trip of no-op tasks with it and without, and its size.
 
-The speed of a shared machine changes from second to second. So two kernels take turns with short bursts of
-tasks. The log is written half a second after the first event, which is usually after a burst: the processor
-time that the driver uses then is added to the time of the burst.
+The speed of a shared machine changes from second to second. So two kernels take turns, with bursts of tasks
+for about a second each. The log is written every half second: the processor time that the driver uses after
+a turn is added to the time of the turn.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from parsl.dataflow.dflow import DataFlowKernel
 from parsl.eventlog import EVENT_LOG
 
 TRIPS = 1000
-#: The log is written this long after a burst, at the latest (s).
+BURSTS_PER_TURN = 10
+#: The log is written this long after a turn, at the latest (s).
 SETTLED_S = 0.8
 
 
@@ -38,12 +39,17 @@ def round_trip_s(app: Callable[[int], Any]) -> float:
     return median(trips)
 
 
-def burst_s(app: Callable[[int], Any], number: int) -> float:
-    """Call an app many times and wait for all results; the time in seconds, with what is done afterwards."""
+def turn_s(app: Callable[[int], Any], number: int) -> float:
+    """Call an app many times and wait for all results, and that several times.
+
+    Returns:
+        Seconds, with what is done afterwards.
+    """
     started_s = time.perf_counter()
-    futures = [app(each) for each in range(number)]
-    for future in futures:
-        future.result()
+    for _ in range(BURSTS_PER_TURN):
+        futures = [app(each) for each in range(number)]
+        for future in futures:
+            future.result()
     taken_s = time.perf_counter() - started_s
     used_s = time.process_time()
     time.sleep(SETTLED_S)
@@ -59,16 +65,16 @@ def compare(options: Options, *, logged_first: bool) -> Values:
         kernels[has_log] = DataFlowKernel(config)
         apps[has_log] = parsl.python_app(tasks.take, data_flow_kernel=kernels[has_log])
         rate(apps[has_log], range(WARM_UP_TASKS))
-    bursts, trips = [], []
+    turns, trips = [], []
     for number in range(options.repeats):
         order = (False, True) if number % 2 else (True, False)
-        bursts.append({each: burst_s(apps[each], options.tasks) for each in order})
+        turns.append({each: turn_s(apps[each], options.tasks) for each in order})
         trips.append({each: round_trip_s(apps[each]) for each in order})
     logged = kernels[True].task_count
     for kernel in kernels.values():
         kernel.cleanup()
     return {
-        "rate_share": median(each[False] / each[True] for each in bursts),
+        "rate_share": median(each[False] / each[True] for each in turns),
         "trip_share": median(each[True] / each[False] for each in trips),
         "bytes_per_task": os.path.getsize(os.path.join(kernels[True].run_dir, EVENT_LOG)) / logged,
     }

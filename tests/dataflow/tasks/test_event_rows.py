@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks.event_rows import BATCH, EncodedRows, EndedRows, app_and_state, open_rows
+from parsl.dataflow.tasks.event_rows import BATCH, EncodedRows, EndedRows, app_and_state, kind_of
 from parsl.eventlog import records
 from parsl.vocabulary.run_observer import pack_usage
 from parsl.vocabulary.task_states import States
@@ -27,8 +27,10 @@ def plain(number: int) -> tuple[TaskRecord, bytes]:
     return record, pack_usage(0.5, 0.25, 1000, 7, 3)
 
 
-def plain_rows(ended: Sequence[tuple[TaskRecord, bytes]]) -> list[tuple[Any, ...]]:
-    return [(task.id, 0, 0, task.invoked_s, task.launched_s, task.returned_s, used) for task, used in ended]
+def plain_rows(ended: Sequence[tuple[TaskRecord, bytes]]) -> tuple[list[tuple[Any, ...]], list[int]]:
+    return [
+        (task.id, 0, 0, task.invoked_s, task.launched_s, task.returned_s, used) for task, used in ended
+    ], [kind_of(0, DONE)] * len(ended)
 
 
 def empty(max_waiting: int = 100 * BATCH) -> EndedRows:
@@ -58,7 +60,9 @@ def rows_in(*encoded: EncodedRows) -> list[int]:
 
 @pytest.mark.parametrize("number", [0, 1, 15, 16, BATCH, BATCH + 1, 5 * BATCH])
 def test_all_rows_are_in_the_record_in_their_order(number: int) -> None:
-    assert rows_in(open_rows([row(each) for each in range(number)], records.encode)) == [*range(number)]
+    rows = EncodedRows("Tasks")
+    rows.add_all([row(each) for each in range(number)], records.encode)
+    assert rows_in(rows) == [*range(number)]
 
 
 def test_many_rows_make_several_records() -> None:
@@ -142,9 +146,11 @@ def test_the_oldest_rows_are_dropped_while_none_can_be_encoded() -> None:
     ended = EndedRows(2, plain_rows)
     for number in range(3):
         ended.add_plain(plain(number))
+    ended.encode()
     ended.encode_with(records.encode)
-    assert rows_in(*ended.take()) == [1, 2]
-    assert ended.may_lack_rows
+    rows, _ = ended.take()
+    assert rows_in(rows) == [1, 2]
+    assert rows.lost == 1
 
 
 def test_a_forked_child_forgets_all_rows() -> None:

@@ -8,6 +8,7 @@ from types import MethodType
 
 from parsl.common.threads import at_end
 from parsl.dataflow.taskrecord import TaskRecord
+from parsl.dataflow.tasks.event_rows import BATCH
 from parsl.dataflow.tasks.failure_log import FailureLog
 from parsl.dataflow.work_loop import work_loop
 from parsl.eventlog import CANCELLED, DEPENDENCY_FAILED, FAILED
@@ -68,8 +69,25 @@ class Completion:
         app_fu = self._graph.finish(record, status, error is CANCELLATION)
         if app_fu is None:
             return False
-        if self.events is not None:
-            self.events.ended(record, error)
+        if (events := self.events) is not None:
+            # Without a call for most tasks, which would double what this costs.
+            try:
+                usage = record.exec_fu.attempt_usage  # type: ignore[union-attr]
+            except Exception:  # there is none, or another project's executor has made it
+                usage = None
+            if (
+                error is None
+                and type(usage) is bytes
+                and record.special is None
+                and not (record.depends or record.try_id or record.memoize)
+            ):
+                events.add_plain((record, usage))
+                if events.is_asleep:
+                    events.wake()
+            else:
+                events.ended(record, error)
+            if not record.id % BATCH:  # after some hundred tasks, and less work than to count them
+                events.encode()
         if self.task_log.is_on:
             self.task_log.state(record)
         if error is CANCELLATION:

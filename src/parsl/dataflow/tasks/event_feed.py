@@ -14,11 +14,12 @@ from time import time
 
 from parsl.common.threads import disown_in_children, join
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks.event_rows import BATCH, EncodedRows, EndedRows, app_and_state, open_rows
+from parsl.dataflow.tasks.event_rows import EncodedRows, EndedRows, app_and_state, kind_of
 from parsl.dataflow.tasks.failure_log import root_task
 from parsl.dataflow.tasks.graph import IS_FINAL
 from parsl.dataflow.tasks.task_extra import extra_of, numbers_of
 from parsl.vocabulary.run_observer import Accounting, RunObserver, usage_of
+from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
+    from parsl.dataflow.tasks.event_rows import PlainEnd, Row
     from parsl.dataflow.tasks.graph import TaskGraph
     from parsl.eventlog.file import EventFile
     from parsl.eventlog.records import ExecutorFacts, RunBegan
@@ -50,6 +52,7 @@ _UNKNOWN = (-1.0, -1.0, -1, -1, -1)
 _FIELDS_BEFORE_UNKNOWN = 9
 #: The numbers of states as plain integers, because those of the enumeration are slow to hash.
 _PLAIN = list(range(len(IS_FINAL)))
+_DONE = int(States.exec_done)
 #: How long the end of a run waits for the thread, for instance while the disk does not respond (seconds).
 _CLOSE_S = 10.0
 
@@ -77,7 +80,8 @@ class EventFeed(RunObserver):
         self._describe_run = describe_run
         self._changed: deque[int] = deque(maxlen=_MAX_WAITING)
         self._ended = EndedRows(_MAX_WAITING, self._plain_rows)
-        self._add_plain = self._ended.add_plain
+        #: See :meth:`ended`.
+        self.add_plain = self._ended.add_plain
         #: Names of record classes, with the fields.
         self._facts: deque[tuple[str, tuple[Any, ...]]] = deque()
         #: How many records are missing, why, and since when.
@@ -98,6 +102,8 @@ class EventFeed(RunObserver):
         self._known = 0
         #: The tasks that were new at the last look, and had not ended.
         self._new: Sequence[TaskRecord] = ()
+        #: The rows of changed and new tasks, while they are written.
+        self._opened = EncodedRows("Tasks")
         #: Call it with the number of an older task whose state has changed, and :meth:`wake` if `is_asleep`.
         self.changed = self._changed.append
         self.is_asleep = True
@@ -122,45 +128,48 @@ class EventFeed(RunObserver):
                     self._thread.start()
 
     def ended(self, record: TaskRecord, error: BaseException | None = None) -> None:
-        """Note how a task has ended, and its error if it has failed, before its payload is dropped."""
+        """Note how a task has ended, and its error if it has failed, before its payload is dropped.
+
+        For a task that has ended well at its first attempt, without dependencies, special arguments and
+        memoization, :attr:`add_plain` with the record and its attempt's packed usage is quicker; :meth:`wake`
+        then, if `is_asleep`. Call :meth:`encode` after some hundred tasks of either kind.
+        """
         try:
-            usage = getattr(record.exec_fu, "attempt_usage", None)
-            if (
-                error is None
-                and type(usage) is bytes
-                and record.special is None
-                and not (record.depends or record.try_id or record.memoize)
-            ):
-                self._add_plain((record, usage))
-            else:
-                self._ended.add(self._ended_row(record, error))
-            if not record.id % BATCH:  # nearly every so many rows, and less work than to count them
-                self._ended.encode()
+            self._ended.add(self._ended_row(record, error))
             if self.is_asleep:
                 self.wake()
         except Exception:  # of an object of the user's: the task must end
             logger.exception("The end of %r is missing in the event log", record)
             self._lack(1, _NOT_ENCODED)
 
-    def _plain_rows(self, ended: Sequence[tuple[TaskRecord, bytes]]) -> Sequence[tuple[Any, ...]]:
-        """Return the fields of a `PlainRow` for each of some tasks."""
+    def encode(self) -> None:
+        """Encode what has ended; that takes half the time for many tasks together."""
+        try:
+            self._ended.encode()
+        except Exception:  # of an object of the user's: the task must end
+            logger.exception("Ended tasks are missing in the event log %s", self._path)
+
+    def _plain_rows(self, ended: Sequence[PlainEnd]) -> tuple[Sequence[Row], Sequence[int]]:
+        """Return the fields of a `PlainRow` for each of some tasks, and the kind of each."""
+        func, label = ended[0][0].func, ended[0][0].executor
+        app, executor = self._numbers_of(ended[0][0])
+        rows = [
+            (task.id, app, executor, task.invoked_s, task.launched_s, task.returned_s, usage)
+            for task, usage in ended
+            if task.func is func and task.executor is label
+        ]
+        if len(rows) == len(ended):  # usually, and quicker
+            return rows, [kind_of(app, _DONE)] * len(rows)
         apps, executors = self._apps, self._executors
         try:
-            return [
-                (
-                    record.id, apps[record.func.__name__], executors[record.executor],
-                    record.invoked_s, record.launched_s, record.returned_s, usage,
-                )
-                for record, usage in ended
-            ]  # fmt: skip
+            numbers = [(apps[task.func.__name__], executors[task.executor]) for task, _ in ended]
         except Exception:  # new names, or an object of the user's without a usual one
-            return [
-                (
-                    record.id, *self._new_names(record),
-                    record.invoked_s, record.launched_s, record.returned_s, usage,
-                )
-                for record, usage in ended
-            ]  # fmt: skip
+            numbers = [self._new_names(task) for task, _ in ended]
+        rows = [
+            (task.id, app, executor, task.invoked_s, task.launched_s, task.returned_s, usage)
+            for (task, usage), (app, executor) in zip(ended, numbers, strict=True)
+        ]
+        return rows, [kind_of(row[1], _DONE) for row in rows]
 
     def _ended_row(self, record: TaskRecord, error: BaseException | None) -> tuple[Any, ...]:
         """Return the fields of a `TaskRow`."""
@@ -178,19 +187,21 @@ class EventFeed(RunObserver):
 
     def _row(self, record: TaskRecord) -> tuple[Any, ...]:
         """Return the fields of a `TaskRow` up to the moment of the end, which is None before the end."""
-        try:
-            app = self._apps[record.func.__name__]
-            executor = self._executors[record.executor]
-        except Exception:  # new names, or an object of the user's without a usual one
-            app, executor = self._new_names(record)
+        app, executor = self._numbers_of(record)
         depends = record.depends
         return (
             record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
             record.launched_s, numbers_of(depends) if depends else (), record.returned_s,
         )  # fmt: skip
 
+    def _numbers_of(self, record: TaskRecord) -> tuple[int, int]:
+        """Return the numbers of a task's app and executor."""
+        try:
+            return self._apps[record.func.__name__], self._executors[record.executor]
+        except Exception:  # new names, or an object of the user's without a usual one
+            return self._new_names(record)
+
     def _new_names(self, record: TaskRecord) -> tuple[int, int]:
-        """Return the numbers of a task's app and executor, which may be new."""
         try:
             name = str(record.func_name)
         except Exception:  # of an object of the user's
@@ -223,7 +234,7 @@ class EventFeed(RunObserver):
         ``exec_fu`` is the executor's future of the attempt, if there was one.
         """
         try:
-            app, executor = self._new_names(record)
+            app, executor = self._numbers_of(record)
             used = self._accounting_of(record, error, usage_of(exec_fu)) or Accounting()
             self.note(
                 "AttemptFailed", record.id, attempt, executor, time(), outcome, *_described(error),
@@ -308,8 +319,11 @@ class EventFeed(RunObserver):
     def _flush(self) -> None:
         try:
             if self._writer is None:
+                from parsl.eventlog.records import encode
+
+                # First: what waits needs less memory then, while the file cannot be made.
+                self._ended.encode_with(encode)
                 self._writer = _Writer(self._path, self._describe_run(), self._executor_of)
-                self._ended.encode_with(self._writer.encode)
             self._write(self._writer)
         except OSError as error:  # on a full disk, for example: perhaps later
             if not self._has_warned:
@@ -321,7 +335,9 @@ class EventFeed(RunObserver):
     def _write(self, writer: _Writer) -> None:
         # Facts first: their tasks have changed before. Ended tasks last: those that end meanwhile are there.
         facts = _take(self._facts)
-        opened = open_rows(self._open_rows(), writer.encode)
+        opened = self._opened
+        opened.clear()
+        opened.add_all(self._open_rows(), writer.encode)
         ended = self._ended.take()
         now_s = time()
         self._account(opened, ended)
@@ -447,9 +463,9 @@ class _Writer:
         for field in run.__struct_fields__:
             setattr(run, field, _encodable(getattr(run, field)))
         self._file = _create(path)
+        self.encode = records.encode
         self._executor_count = 0
         self._app_names: list[str] = []
-        self.encode = records.encode
         #: The numbers of ended tasks by app and state, as in `EncodedRows`.
         self._totals: Counter[int] = Counter()
         self._summed_s = 0.0

@@ -7,11 +7,9 @@ visits.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from logging import getLogger
 from threading import Lock
-
-from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,20 +21,21 @@ if TYPE_CHECKING:
     Row = tuple[Any, ...]
     Encode = Callable[[Any], bytes]
     PlainEnd = tuple[TaskRecord, bytes]
+    #: Returns the fields of a `PlainRow` for each of some tasks, and the kind of each: see `kind_of`.
+    PlainRows = Callable[[Sequence[PlainEnd]], tuple[Sequence[Row], Sequence[int]]]
 
 logger = getLogger(__name__)
 
 #: How many rows are encoded together at most.
 BATCH = 256
-#: The size of a part for the log, about, and of the memory for rows in the beginning and as it is kept.
+#: The size of a part for the log, about, and of the memory for rows: the first one, and what is kept at most.
 _PART_BYTES = 256 * 1024
 _FIRST_BYTES = 64 * 1024
-_KEPT_BYTES = 4 * 1024 * 1024
+_KEPT_BYTES = 16 * 1024 * 1024
 #: The first byte of a list of 16 to 65,535 items in msgpack, which two bytes follow; shorter ones have one.
 _ARRAY_16 = 0xDC
 _STATE_BITS = 4
 _STATE_MASK = 15
-_DONE = int(States.exec_done)
 #: How long rows are waited for that another thread is encoding (seconds).
 _PATIENCE_S = 5.0
 
@@ -53,15 +52,14 @@ class EncodedRows:
     Attributes:
         number: How many rows these are.
         lost: How many others could not be encoded, or were too many.
-        kinds: How many ended tasks, lost ones included, have an app and a state. The key holds both, because
-            tuples are slow to hash.
+        kinds: How many ended tasks, lost ones included, are of a kind: see :func:`kind_of`.
     """
 
     def __init__(self, record: str) -> None:
         self.record = record
         self.number = self.lost = 0
         self.kinds: Counter[int] = Counter()
-        self._memory = bytearray(_FIRST_BYTES)
+        self._memory = bytearray()
         #: For each batch, where it ends and how many rows it has. What is behind the last one does not count.
         self._batches: list[tuple[int, int]] = []
 
@@ -76,7 +74,7 @@ class EncodedRows:
         begin = self._size
         end = begin + len(body)
         if end > len(self._memory):  # a new one: a view of the old one may be left somewhere
-            memory = bytearray(end + len(self._memory))
+            memory = bytearray(max(_FIRST_BYTES, end + len(self._memory)))
             memory[:begin] = self._memory[:begin]
             self._memory = memory
         self._memory[begin:end] = body
@@ -88,8 +86,13 @@ class EncodedRows:
     def _size(self) -> int:
         return self._batches[-1][0] if self._batches else 0
 
+    def add_all(self, rows: Sequence[Row], encode: Encode) -> None:
+        """Add any number of rows; see :meth:`add`."""
+        for start in range(0, len(rows), BATCH):
+            self.add(rows[start : start + BATCH], encode)
+
     def count(self, kinds: Sequence[int]) -> None:
-        """Count ended tasks, given the app and the state of each."""
+        """Count ended tasks, given the kind of each."""
         if kinds and kinds.count(kinds[0]) == len(kinds):  # usually, and found sooner
             self.kinds[kinds[0]] += len(kinds)
         else:
@@ -111,11 +114,16 @@ class EncodedRows:
         self.kinds.clear()
         self._batches.clear()
         if len(self._memory) > _KEPT_BYTES:
-            self._memory = bytearray(_FIRST_BYTES)
+            self._memory = bytearray()
+
+
+def kind_of(app: int, state: int) -> int:
+    """Return the kind of a task, given the numbers of its app and state. Tuples would be slow to hash."""
+    return app << _STATE_BITS | state
 
 
 def app_and_state(kind: int) -> tuple[int, int]:
-    """Return the numbers of an app and of a state, given a key of :attr:`EncodedRows.kinds`."""
+    """Return the numbers of the app and of the state, given a kind."""
     return kind >> _STATE_BITS, kind & _STATE_MASK
 
 
@@ -124,21 +132,21 @@ class EndedRows:
 
     Args:
         max_waiting: How many rows wait at most; likewise plain ones. More are dropped.
-        plain_rows: Returns the fields of a `PlainRow` for each of some tasks.
+        plain_rows: Makes plain rows.
 
     Attributes:
         add: Call it with the row of a task that has ended: the fields of a `TaskRow`.
         add_plain: Call it instead with the record of a task that has ended, and what its attempt has used, if
             these are all that a `PlainRow` needs. Call :meth:`encode` after some hundred of both.
-        may_lack_rows: Whether rows may have been dropped.
+        may_lack_rows: Whether rows may have been dropped that are not counted.
     """
 
-    def __init__(self, max_waiting: int, plain_rows: Callable[[Sequence[PlainEnd]], Sequence[Row]]) -> None:
+    def __init__(self, max_waiting: int, plain_rows: PlainRows) -> None:
         self._max_waiting = max_waiting
         self._plain_rows = plain_rows
-        self._rows: deque[Row] = deque(maxlen=max_waiting)
+        self._rows: list[Row] = []
         self.add = self._rows.append
-        self._plain: deque[PlainEnd] = deque(maxlen=max_waiting)
+        self._plain: list[PlainEnd] = []
         self.add_plain = self._plain.append
         self.may_lack_rows = False
         self._encoded = EncodedRows("PlainTasks"), EncodedRows("Tasks")
@@ -161,36 +169,45 @@ class EndedRows:
         Rows go on waiting if that is being done already, perhaps by the code that a signal handler has
         interrupted.
         """
-        if self._encode is not None and self._lock.acquire(blocking=False):
+        if self._lock.acquire(blocking=False):
             try:
-                self._encode_all(self._encode)
+                self._encode_all()
             finally:
                 self._lock.release()
 
-    def _encode_all(self, encode: Encode) -> None:
+    def _encode_all(self) -> None:
         plain, others = self._encoded
+        encode = self._encode
+        if encode is None:
+            self._drop(self._plain, plain, len(self._plain) - self._max_waiting)
+            self._drop(self._rows, others, len(self._rows) - self._max_waiting)
+            return
         try:
             for ended in self._removed(self._plain, plain):
-                rows = self._plain_rows(ended)
+                rows, kinds = self._plain_rows(ended)
                 plain.add(rows, encode)
-                plain.count([row[1] << _STATE_BITS | _DONE for row in rows])
+                plain.count(kinds)
             for rows in self._removed(self._rows, others):
                 others.add(rows, encode)
-                others.count([row[1] << _STATE_BITS | row[3] for row in rows])
+                others.count([kind_of(row[1], row[3]) for row in rows])
         except BaseException:  # an interrupt, perhaps, which costs the rows of a batch
             self.may_lack_rows = True
             raise
 
-    def _removed(self, waiting: deque[Any], encoded: EncodedRows) -> Iterator[Sequence[Any]]:
-        """Remove what waits now, and yield it in parts. If too much is encoded already, it counts as lost."""
-        if len(waiting) == waiting.maxlen:
-            self.may_lack_rows = True
-        for _ in range(0, len(waiting), BATCH):
-            taken = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
-            if encoded.number < self._max_waiting:
-                yield taken
-            else:
-                encoded.lost += len(taken)
+    def _removed(self, waiting: list[Any], encoded: EncodedRows) -> Iterator[Sequence[Any]]:
+        """Remove what waits now, and yield it in parts. If too much is encoded already, it is dropped."""
+        if encoded.number >= self._max_waiting:
+            self._drop(waiting, encoded, len(waiting))
+        for _ in range(0, len(waiting), BATCH):  # other threads may append meanwhile
+            part = waiting[:BATCH]
+            del waiting[: len(part)]
+            yield part
+
+    def _drop(self, waiting: list[Any], encoded: EncodedRows, number: int) -> None:
+        """Remove the oldest of what waits, and count it as lost."""
+        if number > 0:
+            del waiting[:number]
+            encoded.lost += number
 
     def take(self) -> tuple[EncodedRows, EncodedRows]:
         """Remove everything, encoded: plain rows and others. They are valid until the next call.
@@ -203,8 +220,7 @@ class EndedRows:
         try:
             for each in self._taken:
                 each.clear()
-            if self._encode is not None:
-                self._encode_all(self._encode)
+            self._encode_all()
             self._encoded, self._taken = self._taken, self._encoded
             return self._taken
         finally:
@@ -215,18 +231,6 @@ class EndedRows:
         self._lock = Lock()
         for each in (self._rows, self._plain, *self._encoded, *self._taken):
             each.clear()
-
-
-def open_rows(rows: Sequence[Row], encode: Encode) -> EncodedRows:
-    """Return rows of tasks that have not ended."""
-    encoded = EncodedRows("Tasks")
-    for part in _parts(rows):
-        encoded.add(part, encode)
-    return encoded
-
-
-def _parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
 
 
 def _encoded(rows: Sequence[Row], encode: Encode) -> tuple[bytes, int]:
