@@ -229,7 +229,7 @@ def test_damaged_names_do_not_shift_the_numbers_of_others():
 
 def test_much_is_written_without_waiting_for_the_rest(tmp_path):
     file = EventFile(str(tmp_path / "log"))
-    names = [f"{number:0100}" for number in range(1000)]
+    names = [f"{number:01600}" for number in range(1000)]
     for _ in range(11):
         file.add(records.Apps(names))
     assert len(read_all(tmp_path / "log")) == 11
