@@ -29,10 +29,11 @@ _MAX_RECORD_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 4 * 1024 * 1024
 #: How much is written at once, about. A write gives up Python's lock, and has to wait for it afterwards.
 _WRITE_BYTES = 16 * 1024 * 1024
-#: How much is checked without a chance for other threads.
+#: How much is checked in one call, so that the library keeps Python's lock.
 _CHECKED_BYTES = 4096
 #: How many pieces Linux writes at once (IOV_MAX).
 _MAX_PIECES = 1024
+_WRITE_PIECES = 8 * _MAX_PIECES
 
 Buffer = bytes | memoryview
 
@@ -94,7 +95,7 @@ class EventFile:
         self._waiting += _frame(pieces, kind)
         self._waiting_bytes += _HEAD.size + size
         self._waiting_records += number
-        if self._waiting_bytes >= _WRITE_BYTES:
+        if self._waiting_bytes >= _WRITE_BYTES or len(self._waiting) >= _WRITE_PIECES:
             self.flush()
 
     def flush(self) -> bool:
@@ -155,7 +156,7 @@ def _checksum(piece: Buffer, checksum: int) -> int:
     """Continue a checksum, and keep Python's lock meanwhile.
 
     The library gives it up for more than 5 KB. While another thread is busy, it takes 5 ms to get it back,
-    and the busy thread waits, too, until this one has a processor.
+    and the other thread waits, too, until this one is scheduled.
     """
     view = memoryview(piece)
     for start in range(0, len(view), _CHECKED_BYTES):

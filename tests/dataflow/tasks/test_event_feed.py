@@ -543,3 +543,61 @@ def test_a_call_that_is_refused_has_no_record_and_leaves_no_problem(kernel_of):
     with RunWatch(kernel.run_dir) as watch:
         watch.read_to_end()
         assert watch.problems() == []
+
+
+def interrupt(*args: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_the_log_encodes_leaves_no_task_undone(kernel_of, monkeypatch):
+    monkeypatch.setattr(event_feed.EventFeed, "encode", interrupt)
+    executor = ByHand()
+    future = app(kernel_of(executors=[executor]), double)(2)
+    with pytest.raises(KeyboardInterrupt):
+        executor.futures[0].set_result(4)
+    assert future.result(timeout=0) == 4
+
+
+def test_a_thread_that_cannot_start_costs_no_task(kernel_of, monkeypatch, caplog):
+    def refuse(feed: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(event_feed.EventFeed, "_start", refuse)
+    kernel = kernel_of()
+    assert [app(kernel, double)(number).result(timeout=60) for number in range(3)] == [0, 2, 4]
+    assert caplog.text.count("will be written at the end of the run") == 1
+    assert history_of(kernel).state_counts()[States.exec_done] == 3
+
+
+def test_a_future_whose_attributes_raise_costs_no_task_but_its_row(kernel_of):
+    class Odd(Future):  # type: ignore[type-arg]
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError(name)
+
+    class WithOddFutures(ByHand):
+        def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+            self.futures.append(Odd())
+            return self.futures[-1]
+
+    executor = WithOddFutures()
+    kernel = kernel_of(executors=[executor])
+    future = app(kernel, double)(2)
+    executor.futures[0].set_result(4)
+    assert future.result(timeout=60) == 4
+    kernel.cleanup()
+    with EventReader(kernel.run_dir) as reader:
+        assert sum(record.records for record in reader.read() if isinstance(record, records.Gap)) == 1
+
+
+def test_tasks_of_several_apps_and_executors_that_are_encoded_together_keep_their_names(kernel_of):
+    labels = "a", "b"
+    kernel = kernel_of(executors=[ThreadPoolExecutor(label=label, max_threads=1) for label in labels])
+    apps = [app(kernel, function, executors=[label]) for function in (double, len) for label in labels]
+    expected = []
+    for number in range(600):
+        chosen = number // 300 * (number % 4)  # one for a while, and then all in turns
+        apps[chosen]([1])
+        expected.append((("double", "len")[chosen // 2], labels[chosen % 2]))
+    kernel.wait_for_current_tasks()
+    history = history_of(kernel)
+    assert [(history.task(number).app, history.task(number).executor) for number in range(600)] == expected

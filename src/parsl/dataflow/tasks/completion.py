@@ -86,8 +86,6 @@ class Completion:
                     events.wake()
             else:
                 events.ended(record, error)
-            if not record.id % BATCH:  # after some hundred tasks, and less work than to count them
-                events.encode()
         if self.task_log.is_on:
             self.task_log.state(record)
         if error is CANCELLATION:
@@ -100,6 +98,8 @@ class Completion:
             work_loop.run_now(self._complete_with_memo, record, app_fu, result, error)
         else:
             self._settle(record, app_fu, result, error)
+        if events is not None and not record.id % BATCH:  # nearly every so many tasks; counting takes longer
+            events.encode()
         return True
 
     def _complete_with_memo(

@@ -1,7 +1,8 @@
 """What the kernel contributes to the event log of its run.
 
-On the path of a task, the feed only appends to queues: the number of a task that has changed, and the row of
-a task that has ended. Its thread wakes up soon after, looks up new and changed tasks, and writes.
+On the path of a task, the feed only appends to queues: the number of a task that has changed, and the record
+of a task that has ended; after some hundred of these, it encodes them. Its thread wakes up soon after, looks
+up new and changed tasks, and writes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import threading
 from collections import Counter, deque
 from logging import getLogger
+from queue import SimpleQueue
 from time import time
 
 from parsl.common.threads import disown_in_children, join
@@ -107,7 +109,8 @@ class EventFeed(RunObserver):
         #: Call it with the number of an older task whose state has changed, and :meth:`wake` if `is_asleep`.
         self.changed = self._changed.append
         self.is_asleep = True
-        self._wakeup = threading.Event()
+        #: One item for each call of :meth:`wake`. An event has a lock, which an interrupt may leave locked.
+        self._wakeups: SimpleQueue[None] = SimpleQueue()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         disown_in_children(self)
@@ -119,13 +122,23 @@ class EventFeed(RunObserver):
 
     def wake(self) -> None:
         """Make the thread write soon."""
-        self.is_asleep = False
-        self._wakeup.set()
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None and not self._closing.is_set():
-                    self._thread = threading.Thread(target=self._run, name="parsl-events", daemon=True)
-                    self._thread.start()
+        try:
+            self.is_asleep = False
+            self._wakeups.put(None)
+            if self._thread is None:
+                self._start()
+        except Exception:  # there are too many threads
+            logger.exception("The event log %s will be written at the end of the run", self._path)
+        except BaseException:  # an interrupt, after which the thread may not know
+            self.is_asleep = True
+            raise
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None and not self._closing.is_set():
+                # Assigned first: after an interrupt there must not be two.
+                self._thread = threading.Thread(target=self._run, name="parsl-events", daemon=True)
+                self._thread.start()
 
     def ended(self, record: TaskRecord, error: BaseException | None = None) -> None:
         """Note how a task has ended, and its error if it has failed, before its payload is dropped.
@@ -140,6 +153,7 @@ class EventFeed(RunObserver):
                 self.wake()
         except Exception:  # of an object of the user's: the task must end
             logger.exception("The end of %r is missing in the event log", record)
+            self._accounted += 1
             self._lack(1, _NOT_ENCODED)
 
     def encode(self) -> None:
@@ -310,9 +324,10 @@ class EventFeed(RunObserver):
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._wakeup.wait()
-            self._wakeup.clear()
+            self._wakeups.get()
             self._closing.wait(FLUSH_S)
+            while not self._wakeups.empty():
+                self._wakeups.get()
             self.is_asleep = True  # first: what happens from now on wakes the thread again
             self._flush()
 
@@ -407,7 +422,7 @@ class EventFeed(RunObserver):
     def close(self, states: Mapping[str, int]) -> None:
         """Write the rest, and the end of the run with the numbers of tasks by the name of their state."""
         self._closing.set()
-        self._wakeup.set()
+        self._wakeups.put(None)
         if not join(self._thread, _CLOSE_S):
             logger.warning("The event log %s is incomplete: the disk does not respond", self._path)
             return
@@ -422,7 +437,7 @@ class EventFeed(RunObserver):
 
     def disown(self) -> None:
         """Write nothing in a forked child: the log is its parent's."""
-        self._closing, self._wakeup = threading.Event(), threading.Event()  # the thread may hold their locks
+        self._closing, self._wakeups = threading.Event(), SimpleQueue()  # the thread may hold their locks
         self._closing.set()
         self.is_asleep = False
         self._starting = threading.RLock()

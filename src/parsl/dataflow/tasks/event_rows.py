@@ -7,7 +7,7 @@ visits.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from logging import getLogger
 from threading import Lock
 
@@ -52,7 +52,7 @@ class EncodedRows:
     Attributes:
         number: How many rows these are.
         lost: How many others could not be encoded, or were too many.
-        kinds: How many ended tasks, lost ones included, are of a kind: see :func:`kind_of`.
+        kinds: How many ended tasks are of a kind, see :func:`kind_of`. Those that could not be encoded count.
     """
 
     def __init__(self, record: str) -> None:
@@ -138,15 +138,15 @@ class EndedRows:
         add: Call it with the row of a task that has ended: the fields of a `TaskRow`.
         add_plain: Call it instead with the record of a task that has ended, and what its attempt has used, if
             these are all that a `PlainRow` needs. Call :meth:`encode` after some hundred of both.
-        may_lack_rows: Whether rows may have been dropped that are not counted.
+        may_lack_rows: Whether rows may have been dropped that no `EncodedRows` counts.
     """
 
     def __init__(self, max_waiting: int, plain_rows: PlainRows) -> None:
         self._max_waiting = max_waiting
         self._plain_rows = plain_rows
-        self._rows: list[Row] = []
+        self._rows: deque[Row] = deque(maxlen=max_waiting)
         self.add = self._rows.append
-        self._plain: list[PlainEnd] = []
+        self._plain: deque[PlainEnd] = deque(maxlen=max_waiting)
         self.add_plain = self._plain.append
         self.may_lack_rows = False
         self._encoded = EncodedRows("PlainTasks"), EncodedRows("Tasks")
@@ -169,19 +169,15 @@ class EndedRows:
         Rows go on waiting if that is being done already, perhaps by the code that a signal handler has
         interrupted.
         """
-        if self._lock.acquire(blocking=False):
+        lock = self._lock
+        if self._encode is not None and lock.acquire(blocking=False):
             try:
-                self._encode_all()
+                self._encode_all(self._encode)
             finally:
-                self._lock.release()
+                lock.release()
 
-    def _encode_all(self) -> None:
+    def _encode_all(self, encode: Encode) -> None:
         plain, others = self._encoded
-        encode = self._encode
-        if encode is None:
-            self._drop(self._plain, plain, len(self._plain) - self._max_waiting)
-            self._drop(self._rows, others, len(self._rows) - self._max_waiting)
-            return
         try:
             for ended in self._removed(self._plain, plain):
                 rows, kinds = self._plain_rows(ended)
@@ -194,37 +190,37 @@ class EndedRows:
             self.may_lack_rows = True
             raise
 
-    def _removed(self, waiting: list[Any], encoded: EncodedRows) -> Iterator[Sequence[Any]]:
-        """Remove what waits now, and yield it in parts. If too much is encoded already, it is dropped."""
-        if encoded.number >= self._max_waiting:
-            self._drop(waiting, encoded, len(waiting))
-        for _ in range(0, len(waiting), BATCH):  # other threads may append meanwhile
-            part = waiting[:BATCH]
-            del waiting[: len(part)]
-            yield part
-
-    def _drop(self, waiting: list[Any], encoded: EncodedRows, number: int) -> None:
-        """Remove the oldest of what waits, and count it as lost."""
-        if number > 0:
-            del waiting[:number]
-            encoded.lost += number
+    def _removed(self, waiting: deque[Any], encoded: EncodedRows) -> Iterator[Sequence[Any]]:
+        """Remove what waits now, and yield it in parts. If too much is encoded already, it counts as lost."""
+        if len(waiting) == waiting.maxlen:
+            self.may_lack_rows = True
+        for _ in range(0, len(waiting), BATCH):
+            taken = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
+            if encoded.number < self._max_waiting:
+                yield taken
+            else:
+                encoded.lost += len(taken)
 
     def take(self) -> tuple[EncodedRows, EncodedRows]:
         """Remove everything, encoded: plain rows and others. They are valid until the next call.
 
-        Nothing if the caller has interrupted another call for too long, as a signal handler may.
+        Nothing if another call takes too long. It was interrupted, perhaps by the signal handler that is the
+        caller, or before it could release the lock: the next call has another one.
         """
-        if not self._lock.acquire(timeout=_PATIENCE_S):
+        lock = self._lock
+        if not lock.acquire(timeout=_PATIENCE_S):
+            self._lock = Lock()
             self.may_lack_rows = True
             return EncodedRows("PlainTasks"), EncodedRows("Tasks")
         try:
             for each in self._taken:
                 each.clear()
-            self._encode_all()
+            if self._encode is not None:
+                self._encode_all(self._encode)
             self._encoded, self._taken = self._taken, self._encoded
             return self._taken
         finally:
-            self._lock.release()
+            lock.release()
 
     def clear(self) -> None:
         """Forget everything, in a forked child: another thread of the parent may have the lock."""
