@@ -7,16 +7,16 @@ up new and changed tasks, and writes.
 
 from __future__ import annotations
 
-import os
 import threading
-from collections import Counter, deque
+from collections import deque
 from logging import getLogger
 from queue import SimpleQueue
 from time import time
 
 from parsl.common.threads import disown_in_children, join
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks.event_rows import EncodedRows, EndedRows, app_and_state, kind_of
+from parsl.dataflow.tasks.event_rows import EncodedRows, EndedRows, kind_of
+from parsl.dataflow.tasks.event_writer import EventWriter, encodable
 from parsl.dataflow.tasks.failure_log import root_task
 from parsl.dataflow.tasks.graph import IS_FINAL
 from parsl.dataflow.tasks.task_extra import extra_of, numbers_of
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
     from parsl.dataflow.tasks.event_rows import PlainEnd, Row
     from parsl.dataflow.tasks.graph import TaskGraph
-    from parsl.eventlog.file import EventFile
-    from parsl.eventlog.records import ExecutorFacts, RunBegan
+    from parsl.eventlog.records import RunBegan
     from parsl.executors.base import ParslExecutor
     from parsl.failure_facts import FailureFacts
     from parsl.vocabulary.run_facts import BlockFacts, ManagerFacts, ResourceSample
@@ -43,8 +42,6 @@ logger = getLogger(__name__)
 FLUSH_S = 0.5
 #: How many events wait for a slow disk at most, before the oldest are dropped; likewise ended tasks.
 _MAX_WAITING = 500_000
-#: The time between records of totals, at least (seconds).
-_SUMMARY_S = 2.0
 _MESSAGE_CHARS = 500
 #: Why records are missing.
 _TOO_SLOW = "the disk was too slow"
@@ -98,7 +95,7 @@ class EventFeed(RunObserver):
         #: The numbers of managers by the executor's label and the manager's name.
         self._managers: dict[tuple[str, str], int] = {}
         self._starting = threading.RLock()  # reentrant, because a signal handler may note something
-        self._writer: _Writer | None = None
+        self._writer: EventWriter | None = None
         self._has_warned = False
         #: The number of tasks at the last look. The thread finds those that were added later.
         self._known = 0
@@ -338,7 +335,7 @@ class EventFeed(RunObserver):
 
                 # First: what waits needs less memory then, while the file cannot be made.
                 self._ended.encode_with(encode)
-                self._writer = _Writer(self._path, self._describe_run(), self._executor_of)
+                self._writer = EventWriter(self._path, self._describe_run(), self._executor_of)
             self._write(self._writer)
         except OSError as error:  # on a full disk, for example: perhaps later
             if not self._has_warned:
@@ -347,7 +344,7 @@ class EventFeed(RunObserver):
         except Exception:  # the run is more important than its log
             logger.exception("Events are missing in %s", self._path)
 
-    def _write(self, writer: _Writer) -> None:
+    def _write(self, writer: EventWriter) -> None:
         # Facts first: their tasks have changed before. Ended tasks last: those that end meanwhile are there.
         facts = _take(self._facts)
         opened = self._opened
@@ -372,7 +369,7 @@ class EventFeed(RunObserver):
             self._looked_s = now_s
             writer.flush()  # before the memory of rows is used again
 
-    def _write_fact(self, writer: _Writer, kind: str, fields: tuple[Any, ...]) -> None:
+    def _write_fact(self, writer: EventWriter, kind: str, fields: tuple[Any, ...]) -> None:
         try:
             writer.write(kind, *fields)
         except Exception:  # such as a text of the user's that is none
@@ -390,7 +387,7 @@ class EventFeed(RunObserver):
             self._accounted += 1  # at least; how many these are is known at the end
             self._lack(1, _TOO_SLOW)
 
-    def _write_gap(self, writer: _Writer, now_s: float) -> None:
+    def _write_gap(self, writer: EventWriter, now_s: float) -> None:
         if self._lost:
             number, self._lost = self._lost, 0
             writer.write("Gap", self._looked_s, now_s, number, self._lost_why)
@@ -461,109 +458,15 @@ class _Names:
         """Return the number of a name, which may be new."""
         number = self.numbers.get(name)
         if number is None:
-            text = _encodable(name)
+            text = encodable(name)
             self.listed.append(text)
             number = self.numbers[name] = self.listed.index(text)
         return number
 
 
-class _Writer:
-    """Writes names, rows and totals in the order that a reader needs. Used by one thread at a time."""
-
-    def __init__(self, path: str, run: RunBegan, executor_of: Callable[[str], ParslExecutor | None]) -> None:
-        from parsl.eventlog import records
-
-        self._records = records
-        self._executor_of = executor_of
-        for field in run.__struct_fields__:
-            setattr(run, field, _encodable(getattr(run, field)))
-        self._file = _create(path)
-        self.encode = records.encode
-        self._executor_count = 0
-        self._app_names: list[str] = []
-        #: The numbers of ended tasks by app and state, as in `EncodedRows`.
-        self._totals: Counter[int] = Counter()
-        self._summed_s = 0.0
-        self._is_changed = False
-        self._file.write(run)
-
-    def write(self, kind: str, *fields: Any) -> None:
-        """Write a record, given the name of its class."""
-        number = fields[2] if kind == "Gap" else len(fields[0]) if type(fields[0]) is list else 1
-        self._file.add(getattr(self._records, kind)(*fields), number)
-
-    def write_rows(self, rows: EncodedRows) -> None:
-        """Write rows of tasks, and count those that have ended."""
-        kind = getattr(self._records, rows.record)
-        for part, number in rows.parts():
-            self._file.add_encoded((self._records.head_of(kind, number), part), number)
-        self._totals.update(rows.kinds)
-        self._is_changed = self._is_changed or bool(rows.kinds)
-
-    def flush(self) -> None:
-        """Write to the file."""
-        self._file.flush()
-
-    def name(self, executors: Sequence[str], apps: Sequence[str]) -> None:
-        """Write the names that are new. Both are in the order of their numbers.
-
-        They are in the file before the rows that refer to them. If that fails, they are new next time, too.
-        """
-        labels, names = executors[self._executor_count :], apps[len(self._app_names) :]
-        if labels:
-            self.write("Executors", list(map(self._facts_of, labels)), self._executor_count)
-        if names:
-            self.write("Apps", names, len(self._app_names))
-        if (labels or names) and self._file.flush():
-            self._executor_count += len(labels)
-            self._app_names += names
-
-    def _facts_of(self, label: str) -> ExecutorFacts:
-        executor = self._executor_of(label)
-        provider = getattr(executor, "provider", None)
-        kind, provider_kind = ("" if each is None else type(each).__name__ for each in (executor, provider))
-        limit = getattr(provider, "max_blocks", None)
-        max_blocks = limit if type(limit) is int else -1
-        return self._records.ExecutorFacts(label, kind, provider_kind, max_blocks)
-
-    def sum_up(self, task_count: int, *, is_due: bool) -> None:
-        now_s = time()
-        if self._is_changed and (is_due or now_s - self._summed_s >= _SUMMARY_S):
-            self._is_changed = False
-            self._summed_s = now_s
-            ended = [(*app_and_state(kind), number) for kind, number in self._totals.items()]
-            self.write("Summary", now_s, task_count, ended, self._app_names)
-
-    def end(self, task_count: int, states: Mapping[str, int]) -> None:
-        self.sum_up(task_count, is_due=True)
-        self.write("RunEnded", time(), task_count, dict(states))
-        self._file.flush()
-        self._file.close()
-
-
-def _encodable(value: Any) -> Any:
-    """Return a text, or a list of texts, with a question mark for what UTF-8 cannot encode."""
-    if isinstance(value, list):
-        return list(map(_encodable, value))
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-
-
 def _take(waiting: deque[Any]) -> list[Any]:
     """Remove what is in a queue now; other threads may append meanwhile."""
     return [waiting.popleft() for _ in range(len(waiting))]
-
-
-def _create(path: str) -> EventFile:
-    """Create the file. One of an earlier run in the same directory gets another name."""
-    from parsl.eventlog.file import EventFile
-
-    number = 1
-    while os.path.exists(path):
-        earlier = f"{path}.{number}"
-        number += 1
-        if not os.path.exists(earlier):
-            os.rename(path, earlier)
-    return EventFile(path)
 
 
 def _records_of(future: Future[Any]) -> list[TaskRecord]:
