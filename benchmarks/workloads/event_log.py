@@ -47,9 +47,7 @@ def turn_s(app: Callable[[int], Any], number: int) -> float:
     """
     started_s = time.perf_counter()
     for _ in range(BURSTS_PER_TURN):
-        futures = [app(each) for each in range(number)]
-        for future in futures:
-            future.result()
+        rate(app, range(number))
     taken_s = time.perf_counter() - started_s
     used_s = time.process_time()
     time.sleep(SETTLED_S)
