@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from parsl.eventlog.failure_groups import FailureGroups
 from parsl.eventlog.history import AppCounts, ManagerView, RunHistory
-from parsl.eventlog.records import BlockChanged, Summary, unknown_executor
+from parsl.eventlog.records import BlockChanged, Summary, executor_label
 from parsl.eventlog.tally import RunTimes, Tally
 from parsl.vocabulary import INTERNAL_LABEL
 from parsl.vocabulary.job_states import TERMINAL_STATES, JobState
@@ -394,9 +394,7 @@ def _tasks(number: int) -> str:
 
 def executor_name(history: RunHistory, number: int) -> str:
     """Return the label of an executor; after damage it may be unknown."""
-    if number >= len(history.executors):
-        return unknown_executor(number)
-    label = history.executors[number].label
+    label = executor_label(history.executors, number)
     return "driver" if label == INTERNAL_LABEL else label
 
 

@@ -200,11 +200,7 @@ class Attempts:
 
     def executor_name(self, number: int) -> str:
         """Return the label of an executor; after damage it may be unknown."""
-        return (
-            self._executors[number].label
-            if number < len(self._executors)
-            else records.unknown_executor(number)
-        )
+        return records.executor_label(self._executors, number)
 
     def running(self) -> list[Attempt]:
         """Return the attempts that are known to run, up to the latest moment."""

@@ -324,6 +324,12 @@ _DONE = int(States.exec_done)
 unknown_app = "app {}".format
 unknown_executor = "executor {}".format
 
+
+def executor_label(executors: Sequence[ExecutorFacts], number: int) -> str:
+    """Return the label of an executor; after damage it may be unknown."""
+    return executors[number].label if number < len(executors) else unknown_executor(number)
+
+
 #: What `decode` raises for a record that is damaged, or of a kind that this version does not know.
 DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 

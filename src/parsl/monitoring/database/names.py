@@ -41,11 +41,7 @@ class RunNames:
 
     def executor(self, number: int) -> str:
         """Return the label of an executor."""
-        return (
-            self._executors[number].label
-            if number < len(self._executors)
-            else records.unknown_executor(number)
-        )
+        return records.executor_label(self._executors, number)
 
     def manager(self, executor: int, number: int) -> records.ManagerJoined | None:
         """Return the registration of a manager, if it is known."""
