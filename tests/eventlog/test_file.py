@@ -105,7 +105,7 @@ def test_records_of_a_later_version_are_skipped_and_counted(tmp_path, monkeypatc
 def test_a_log_of_a_later_format_is_refused(tmp_path):
     file = EventFile(str(tmp_path / "log"))
     file.write(run_began(format_version=records.FORMAT_VERSION + 1, parsl_version="2030.1.1"))
-    with pytest.raises(EventLogError, match=r"Parsl 2030\.1\.1, in format 3"):
+    with pytest.raises(EventLogError, match=r"Parsl 2030\.1\.1, in format 4"):
         read_all(tmp_path / "log")
 
 

@@ -256,9 +256,9 @@ class DataFlowKernel:
         label = self._executors.internal() if join else self._executors.choose(executors, func)
         record = TaskRecord(self, func, app_args, app_kwargs, label, time())
         if join:
-            record.join = True
+            record.join, record.is_plain = True, False
         if cache:
-            record.memoize = True
+            record.memoize, record.is_plain = True, False
             record.ignore_for_cache = ignore_for_cache
         return self._start(record, label if join else executors, concurrency_limit)
 
@@ -333,6 +333,7 @@ class DataFlowKernel:
 
     def _read_special(self, record: TaskRecord) -> None:
         record.special = special_arguments.SpecialArguments(record.func_name, record.kwargs)
+        record.is_plain = False
         record.id = self._graph.new_id()
         record.kwargs = kwargs = dict(record.kwargs)
         if isinstance(inputs := kwargs.get("inputs"), list):

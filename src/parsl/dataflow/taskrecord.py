@@ -91,6 +91,7 @@ class TaskRecord(RecordMapping):
         "id",  # the number of the task, counted from 0
         "ignore_for_cache",  # the names of arguments that do not count for memoization
         "invoked_s",  # when the app was called, seconds since the epoch
+        "is_plain",  # whether none of depends, join, memoize, special and try_id has ever been set
         "job_ends",  # the number of attempts that were lost because a batch job ended
         "join",  # whether the task is a call of a join app
         "joins",  # the future or futures that a join app has returned
@@ -134,6 +135,7 @@ class TaskRecord(RecordMapping):
         self.fail_cost: float = 0
         self.fail_history: Sequence[str] = ()
         self.join = self.memoize = False
+        self.is_plain = True
         self.joins: Future[Any] | list[Future[Any]] | None = None
         self.from_memo: bool | None = None
         self.hashsum: str | None = None
@@ -197,7 +199,7 @@ _MOMENTS = {
 _LISTS = frozenset({"args", "depends"})
 
 _KEYS = (
-    *sorted({*TaskRecord.__slots__} - {*_MOMENTS.values(), "special", "unmet"}),
+    *sorted({*TaskRecord.__slots__} - {*_MOMENTS.values(), "is_plain", "special", "unmet"}),
     *("func_name", "label", "outputs", "resource_specification", "stderr", "stdout"),
     *_MOMENTS,
 )

@@ -8,6 +8,7 @@ skip what they do not know.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from struct import Struct
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from parsl.vocabulary.run_observer import Accounting, unpack_usage
 from parsl.vocabulary.task_states import States
 
 #: The version of the format. A reader refuses a log of a later one.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 class ExecutorFacts(msgspec.Struct, array_like=True):
@@ -139,12 +140,21 @@ class Tasks(msgspec.Struct, tag="tasks", array_like=True):
     rows: list[TaskRow]
 
 
-class PlainRow(msgspec.Struct, array_like=True):
-    """A task that has ended well at its first attempt, and waited for no other: the usual one.
+class PackedTasks(msgspec.Struct, tag="packed", array_like=True):
+    """Tasks that have ended well at their first attempt, and waited for no others: the usual ones.
 
-    What such a task does not have takes no space, and the driver does not unpack what its worker has
-    measured. Readers get a `TaskRow` instead.
+    What such tasks do not have takes no space. Readers get `Tasks` instead.
     """
+
+    app: int
+    executor: int
+    #: For each task, in little-endian binary: its number, `invoked_s`, `launched_s`, `returned_s`, and what
+    #: :data:`parsl.vocabulary.run_observer.pack_usage` has made.
+    rows: bytes
+
+
+class PlainRow(msgspec.Struct, array_like=True):
+    """A task of `PackedTasks` in format 2."""
 
     id: int
     app: int
@@ -152,12 +162,11 @@ class PlainRow(msgspec.Struct, array_like=True):
     invoked_s: float
     launched_s: float
     returned_s: float
-    #: Made by :data:`parsl.vocabulary.run_observer.pack_usage`.
     usage: bytes
 
 
 class PlainTasks(msgspec.Struct, tag="plain", array_like=True):
-    """Tasks that have ended well."""
+    """What format 2 has in the place of `PackedTasks`."""
 
     rows: list[PlainRow]
 
@@ -313,13 +322,14 @@ class RunEnded(msgspec.Struct, tag="end", array_like=True):
 
 
 Record = (
-    RunBegan | Executors | Apps | Tasks | PlainTasks | TasksStarted | AttemptFailed
+    RunBegan | Executors | Apps | Tasks | PackedTasks | PlainTasks | TasksStarted | AttemptFailed
     | ManagerJoined | ManagerGone | NodeChanged | BlockChanged | Samples | Summary | Gap | RunEnded
 )  # fmt: skip
 
 encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Record).decode
 _DONE = int(States.exec_done)
+_PACKED_ROW = Struct("<qdddddqii")
 #: Make the names of apps and executors, given their numbers, if the records of these are damaged.
 unknown_app = "app {}".format
 unknown_executor = "executor {}".format
@@ -335,13 +345,25 @@ DecodeError = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode(encoded: bytes) -> Record:
-    """Return a record. Plain rows are task rows now.
+    """Return a record. Packed and plain tasks are `Tasks` now.
 
     Raises:
         DecodeError: The record is damaged, or of a kind that this version does not know.
     """
     record: Record = _decode(encoded)
+    if type(record) is PackedTasks:
+        return Tasks(_unpacked_rows(record))
     return Tasks(_task_rows(record.rows)) if type(record) is PlainTasks else record
+
+
+def _unpacked_rows(packed: PackedTasks) -> list[TaskRow]:
+    whole = len(packed.rows) // _PACKED_ROW.size * _PACKED_ROW.size
+    return [
+        TaskRow(number, packed.app, packed.executor, _DONE, 0, invoked_s, launched_s, (), returned_s, *used)
+        for number, invoked_s, launched_s, returned_s, *used in _PACKED_ROW.iter_unpack(
+            memoryview(packed.rows)[:whole]
+        )
+    ]
 
 
 def _task_rows(rows: list[PlainRow]) -> list[TaskRow]:
@@ -362,10 +384,15 @@ def _add_at(known: list[Any], first: int | None, new: Sequence[Any], missing: Ca
     known.extend(new)
 
 
-def head_of(kind: type[Tasks | PlainTasks], number: int) -> bytes:
-    """Return the beginning of an encoded record with so many rows, which follow, encoded one by one.
+def head_of_tasks(number: int) -> bytes:
+    """Return the beginning of a `Tasks` record with so many rows, which follow, encoded one by one.
 
     A tuple that begins with the fields of a row is encoded like one, and is faster to make. The list is an
     "array 32" (https://github.com/msgpack/msgpack/blob/master/spec.md).
     """
-    return b"".join((encode(kind([]))[:-1], b"\xdd", number.to_bytes(4, "big")))
+    return b"".join((encode(Tasks([]))[:-1], b"\xdd", number.to_bytes(4, "big")))
+
+
+def head_of_packed(app: int, executor: int, size: int) -> bytes:
+    """Return the beginning of a `PackedTasks` record with so many bytes, which follow: a "bin 32"."""
+    return b"".join((encode(PackedTasks(app, executor, b""))[:-2], b"\xc6", size.to_bytes(4, "big")))

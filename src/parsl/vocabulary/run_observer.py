@@ -57,6 +57,7 @@ _RUN_S = Struct("<d")
 #: Packs the fields of an `Accounting`. Few readers need them, and unpacking takes as long as a tenth of the
 #: rest that a driver does for a short task. What is packed is also in results and in event logs.
 pack_usage = _PACKED.pack
+USAGE_BYTES = _PACKED.size
 
 
 def unpack_usage(packed: bytes) -> Accounting | None:

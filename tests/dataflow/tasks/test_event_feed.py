@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import pytest
@@ -601,3 +602,36 @@ def test_tasks_of_several_apps_and_executors_that_are_encoded_together_keep_thei
     kernel.wait_for_current_tasks()
     history = history_of(kernel)
     assert [(history.task(number).app, history.task(number).executor) for number in range(600)] == expected
+
+
+@pytest.mark.parametrize(
+    "usage", [None, b"", b"short", "x" * 32, 32, pack_usage(1.0, 1.0, 1, 1, 1) + b"more"]
+)
+def test_a_task_of_whose_usage_nothing_can_be_read_has_its_row(kernel_of, usage):
+    executor = ByHand()
+    kernel = kernel_of(executors=[executor])
+    future = app(kernel, double)(2)
+    executor.futures[0].attempt_usage = usage
+    executor.futures[0].set_result(4)
+    assert future.result(timeout=60) == 4
+    task = history_of(kernel).task(0)
+    assert (task.state, task.cpu_s, task.peak_memory, task.worker) == ("exec_done", None, None, None)
+
+
+def test_each_end_is_written_soon_whether_the_log_sleeps_or_not(kernel_of, monkeypatch):
+    monkeypatch.setattr(event_feed, "FLUSH_S", 0.002)
+    executor = ByHand()
+    kernel = kernel_of(executors=[executor])
+    for _ in range(20):
+        app(kernel, double)(1)
+    wait_until(lambda: os.path.exists(os.path.join(kernel.run_dir, EVENT_LOG)))
+    with Follower(kernel.run_dir) as follower:
+
+        def are_done(number: int) -> bool:
+            follower.advance()
+            return follower.history.state_counts()[States.exec_done] == number
+
+        for number, future in enumerate(executor.futures):
+            future.attempt_usage = pack_usage(0.5, 0.25, 1000, 5, 3)
+            future.set_result(2)
+            wait_until(partial(are_done, number + 1))

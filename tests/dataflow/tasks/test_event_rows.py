@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from parsl.dataflow.taskrecord import TaskRecord
 from parsl.dataflow.tasks import event_rows
-from parsl.dataflow.tasks.event_rows import BATCH, EncodedRows, EndedRows, app_and_state, kind_of
+from parsl.dataflow.tasks.event_rows import (
+    BATCH,
+    PLAIN_BYTES,
+    EncodedRows,
+    EndedRows,
+    PackedRows,
+    app_and_state,
+    pack_plain,
+)
 from parsl.eventlog import records
 from parsl.vocabulary.run_observer import pack_usage
 from parsl.vocabulary.task_states import States
@@ -22,46 +29,47 @@ def row(number: int, app: int = 0, state: int = DONE) -> tuple[Any, ...]:
     return (number, app, 0, state, 0, 1.0, 2.0, (), 3.0)
 
 
-def plain(number: int) -> tuple[TaskRecord, bytes]:
-    record = TaskRecord(None, row, (), {}, "htex", 1.0)
-    record.id, record.launched_s, record.returned_s = number, 2.0, 3.0
-    return record, pack_usage(0.5, 0.25, 1000, 7, 3)
-
-
-def plain_rows(ended: Sequence[tuple[TaskRecord, bytes]]) -> tuple[list[tuple[Any, ...]], list[int]]:
-    return [
-        (task.id, 0, 0, task.invoked_s, task.launched_s, task.returned_s, used) for task, used in ended
-    ], [kind_of(0, DONE)] * len(ended)
+def plain(number: int) -> bytes:
+    return pack_plain(number, 1.0, 2.0, 3.0, pack_usage(0.5, 0.25, 1000, 7, 3))
 
 
 def empty(max_waiting: int = 100 * BATCH) -> EndedRows:
-    ended = EndedRows(max_waiting, plain_rows)
+    ended = EndedRows(max_waiting)
     ended.encode_with(records.encode)
     return ended
 
 
-def task_rows(*encoded: EncodedRows) -> list[records.TaskRow]:
+def record_parts(rows: PackedRows | EncodedRows) -> Iterator[tuple[bytes, int]]:
+    """Yield encoded records with rows, as they are written."""
+    if isinstance(rows, PackedRows):
+        for (app, executor), part in rows.parts():
+            yield records.head_of_packed(app, executor, len(part)) + part, len(part) // PLAIN_BYTES
+    else:
+        for part, number in rows.parts():
+            yield records.head_of_tasks(number) + part, number
+
+
+def task_rows(*parts: PackedRows | EncodedRows) -> list[records.TaskRow]:
     """Return rows as a reader of their records finds them."""
     found = []
-    for rows in encoded:
-        for part, number in rows.parts():
-            head = records.head_of(getattr(records, rows.record), number)
-            read = records.decode(head + bytes(part))
+    for rows in parts:
+        for encoded, number in record_parts(rows):
+            read = records.decode(encoded)
             assert isinstance(read, records.Tasks)
             assert len(read.rows) == number
             found += read.rows
-    assert len(found) == sum(rows.number for rows in encoded)
+    assert len(found) == sum(rows.number for rows in parts)
     return found
 
 
-def rows_in(*encoded: EncodedRows) -> list[int]:
+def rows_in(*parts: PackedRows | EncodedRows) -> list[int]:
     """Return the tasks of rows."""
-    return [each.id for each in task_rows(*encoded)]
+    return [each.id for each in task_rows(*parts)]
 
 
 @pytest.mark.parametrize("number", [0, 1, 15, 16, BATCH, BATCH + 1, 5 * BATCH])
 def test_all_rows_are_in_the_record_in_their_order(number: int) -> None:
-    rows = EncodedRows("Tasks")
+    rows = EncodedRows()
     rows.add_all([row(each) for each in range(number)], records.encode)
     assert rows_in(rows) == [*range(number)]
 
@@ -88,33 +96,50 @@ def test_apps_and_states_are_counted_also_of_rows_that_cannot_be_encoded() -> No
         (7, DONE): 1,
         (7, FAILED): 1,
     }
-    assert repr(rows) == "<EncodedRows 3 of Tasks>"
+    assert repr(rows) == "<EncodedRows 3>"
 
 
 def test_a_plain_task_is_read_as_a_row_with_what_it_has_used() -> None:
     ended = empty()
+    add = ended.plain_of(4, 2)
     for number in range(BATCH + 1):
-        ended.add_plain(plain(number))
+        add(plain(number))
     rows, _ = ended.take()
-    assert rows.kinds == {DONE: BATCH + 1}
+    assert repr(rows) == f"<PackedRows {BATCH + 1}>"
     read = task_rows(rows)
     assert [each.id for each in read] == [*range(BATCH + 1)]
-    used = (0.5, 0.25, 1000, 7, 3)
-    assert read[5] == records.TaskRow(5, 0, 0, DONE, 0, 1.0, 2.0, (), 3.0, *used)
+    assert read[5] == records.TaskRow(5, 4, 2, DONE, 0, 1.0, 2.0, (), 3.0, 0.5, 0.25, 1000, 7, 3)
 
 
-def test_of_a_plain_task_of_which_nothing_was_measured_nothing_is_known() -> None:
+def test_plain_tasks_of_several_apps_and_executors_keep_theirs() -> None:
     ended = empty()
-    ended.add_plain((plain(4)[0], b""))
-    assert task_rows(*ended.take()) == [records.TaskRow(4, 0, 0, DONE, 0, 1.0, 2.0, (), 3.0)]
+    owners = [(0, 0), (1, 0), (0, 1)]
+    for number in range(3 * BATCH):
+        ended.plain_of(*owners[number % 3])(plain(number))
+        if number % BATCH == 0:
+            ended.encode()
+    read = task_rows(ended.take()[0])
+    assert sorted(each.id for each in read) == [*range(3 * BATCH)]
+    assert all((each.app, each.executor) == owners[each.id % 3] for each in read)
+
+
+def test_many_plain_tasks_make_several_records() -> None:
+    ended = empty()
+    add = ended.plain_of(0, 0)
+    for number in range(10 * BATCH):
+        add(plain(number))
+    rows, _ = ended.take()
+    assert 1 < len([*rows.parts()]) < 10
+    assert rows_in(rows) == [*range(10 * BATCH)]
 
 
 def test_rows_wait_until_they_can_be_encoded() -> None:
-    ended = EndedRows(10 * BATCH, plain_rows)
+    ended = EndedRows(10 * BATCH)
     ended.add(row(0))
-    ended.add_plain(plain(1))
-    ended.encode()
+    ended.plain_of(0, 0)(plain(1))
     assert repr(ended) == "<EndedRows 0+1, 0+1>"
+    ended.encode()
+    assert repr(ended) == "<EndedRows 1+0, 0+1>"
     ended.encode_with(records.encode)
     ended.encode()
     ended.add(row(2))
@@ -127,7 +152,7 @@ def test_rows_that_are_taken_one_after_the_other_do_not_mix() -> None:
     ended = empty()
     for start in range(0, 6000, 2000):
         for number in range(start, start + 2000):
-            ended.add_plain(plain(number))
+            ended.plain_of(0, 0)(plain(number))
         assert rows_in(*ended.take()) == [*range(start, start + 2000)]
 
 
@@ -143,10 +168,37 @@ def test_the_newest_rows_are_dropped_when_too_many_wait() -> None:
     assert rows.lost == 1
 
 
+def test_the_newest_plain_rows_are_dropped_when_too_many_wait() -> None:
+    ended = empty(2 * BATCH)
+    add = ended.plain_of(0, 0)
+    for number in range(3 * BATCH):
+        add(plain(number))
+    rows, _ = ended.take()
+    assert rows_in(rows) == [*range(2 * BATCH)]
+    assert rows.lost == BATCH
+
+
+def test_plain_rows_are_dropped_while_too_many_wait_for_what_was_interrupted() -> None:
+    ended = empty(BATCH)
+    add = ended.plain_of(0, 0)
+
+    def encode(rows: Sequence[tuple[Any, ...]]) -> bytes:
+        for number in range(BATCH + 1):
+            add(plain(number))
+        ended.encode()  # as a signal handler does, while another call encodes
+        return records.encode(rows)
+
+    ended.encode_with(encode)
+    ended.add(row(0))
+    ended.encode()
+    assert ended.may_lack_rows
+    assert rows_in(*ended.take()) == [0]
+
+
 def test_the_oldest_rows_are_dropped_while_none_can_be_encoded() -> None:
-    ended = EndedRows(2, plain_rows)
+    ended = EndedRows(2)
     for number in range(3):
-        ended.add_plain(plain(number))
+        ended.add(row(number))
     ended.encode_with(records.encode)
     assert rows_in(*ended.take()) == [1, 2]
     assert ended.may_lack_rows
@@ -155,17 +207,17 @@ def test_the_oldest_rows_are_dropped_while_none_can_be_encoded() -> None:
 def test_a_forked_child_forgets_all_rows() -> None:
     ended = empty()
     ended.add(row(0))
-    ended.add_plain(plain(1))
+    ended.plain_of(0, 0)(plain(1))
     ended.encode()
     ended.add(row(2))
-    ended.add_plain(plain(3))
+    ended.plain_of(0, 0)(plain(3))
     ended.clear()
     assert rows_in(*ended.take()) == []
 
 
 def test_rows_that_a_signal_handler_adds_while_others_are_encoded_are_whole() -> None:
     """A handler runs in between in the same thread, as the encoding itself does here."""
-    ended = EndedRows(100 * BATCH, plain_rows)
+    ended = EndedRows(100 * BATCH)
     added = [*range(BATCH, 2 * BATCH)]
 
     def encode(rows: Sequence[tuple[Any, ...]]) -> bytes:
@@ -202,7 +254,7 @@ def test_no_row_of_many_threads_is_lost() -> None:
             if number % 2:
                 ended.add(row(number))
             else:
-                ended.add_plain(plain(number))
+                ended.plain_of(0, 0)(plain(number))
             if number % 16 == 0:
                 ended.encode()
 

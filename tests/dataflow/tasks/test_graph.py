@@ -100,14 +100,14 @@ def test_an_ended_task_does_not_change() -> None:
 def test_new_tasks_are_found_without_a_look_at_old_and_ended_ones() -> None:
     graph = TaskGraph(keep_finished=False)
     old, ended = record_in(graph), record_in(graph)
-    assert graph.added_since(0) == (2, [old, ended])
+    assert graph.added_since(0) == (2, [old.id, ended.id])
     early = TaskRecord(None, len, (), {}, "executor", 0.0)  # type: ignore[arg-type]
     early.id = graph.new_id()
     later, over = record_in(graph), record_in(graph)
     graph.finish(ended, States.failed)
     graph.finish(over, States.failed)
-    assert graph.added_since(2) == (5, [later])
+    assert graph.added_since(2) == (5, [later.id])
     graph.add(early)
     last = record_in(graph)
-    assert graph.added_since(5) == (6, [early, last])
+    assert graph.added_since(5) == (6, [early.id, last.id])
     assert graph.added_since(6) == (6, [])

@@ -8,11 +8,12 @@ from types import MethodType
 
 from parsl.common.threads import at_end
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks.event_rows import BATCH
+from parsl.dataflow.tasks.event_rows import BATCH, pack_plain
 from parsl.dataflow.tasks.failure_log import FailureLog
 from parsl.dataflow.work_loop import work_loop
 from parsl.eventlog import CANCELLED, DEPENDENCY_FAILED, FAILED
 from parsl.vocabulary.dataflow_errors import DataFlowException
+from parsl.vocabulary.run_observer import USAGE_BYTES
 from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
@@ -72,19 +73,18 @@ class Completion:
         if (events := self.events) is not None:
             # Without a call for most tasks, which would double what this costs.
             try:
-                usage = record.exec_fu.attempt_usage  # type: ignore[union-attr]
-            except Exception:  # there is none, or another project's executor has made it
-                usage = None
-            if (
-                error is None
-                and type(usage) is bytes
-                and record.special is None
-                and not (record.depends or record.try_id or record.memoize)
-            ):
-                events.add_plain((record, usage))
-                if events.is_asleep:
-                    events.wake()
-            else:
+                is_plain = record.is_plain and error is None
+                used = record.exec_fu.attempt_usage if is_plain else b""  # type: ignore[union-attr]
+                if len(used) == USAGE_BYTES:
+                    queue = events.plain
+                    if record.func is not queue.func or record.executor is not queue.label:
+                        queue = events.plain_of(record)
+                    queue.add(
+                        pack_plain(record.id, record.invoked_s, record.launched_s, record.returned_s, used)
+                    )
+                else:
+                    events.ended(record, error)
+            except Exception:  # another project's executor has made the future, for instance
                 events.ended(record, error)
         if self.task_log.is_on:
             self.task_log.state(record)

@@ -1,8 +1,8 @@
 """What the kernel contributes to the event log of its run.
 
-On the path of a task, the feed only appends to queues: the number of a task that has changed, and the record
-of a task that has ended; after some hundred of these, it encodes them. Its thread wakes up soon after, looks
-up new and changed tasks, and writes.
+On the path of a task, the feed only appends to queues: the number of a task that has changed, and the row of
+a task that has ended; after some hundred of these, it encodes them. Its thread wakes up soon after, looks up
+new and changed tasks, and writes.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from time import time
 
 from parsl.common.threads import disown_in_children, join
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks.event_rows import EncodedRows, EndedRows, kind_of
+from parsl.dataflow.tasks.event_rows import NO_QUEUE, EncodedRows, EndedRows, PlainQueue
 from parsl.dataflow.tasks.event_writer import EventWriter, encodable
 from parsl.dataflow.tasks.failure_log import root_task
 from parsl.dataflow.tasks.graph import IS_FINAL
 from parsl.dataflow.tasks.task_extra import extra_of, numbers_of
 from parsl.vocabulary.run_observer import Accounting, RunObserver, usage_of
-from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
-    from parsl.dataflow.tasks.event_rows import PlainEnd, Row
+    from parsl.dataflow.tasks.event_rows import PackedRows
     from parsl.dataflow.tasks.graph import TaskGraph
     from parsl.eventlog.records import RunBegan
     from parsl.executors.base import ParslExecutor
@@ -51,7 +50,6 @@ _UNKNOWN = (-1.0, -1.0, -1, -1, -1)
 _FIELDS_BEFORE_UNKNOWN = 9
 #: The numbers of states as plain integers, because those of the enumeration are slow to hash.
 _PLAIN = list(range(len(IS_FINAL)))
-_DONE = int(States.exec_done)
 #: How long the end of a run waits for the thread, for instance while the disk does not respond (seconds).
 _CLOSE_S = 10.0
 
@@ -78,9 +76,11 @@ class EventFeed(RunObserver):
         self._executor_of = executor_of
         self._describe_run = describe_run
         self._changed: deque[int] = deque(maxlen=_MAX_WAITING)
-        self._ended = EndedRows(_MAX_WAITING, self._plain_rows)
-        #: See :meth:`ended`.
-        self.add_plain = self._ended.add_plain
+        self._ended = EndedRows(_MAX_WAITING)
+        #: Takes the next plain row if it is of the same app and executor. See :meth:`ended`.
+        self.plain = NO_QUEUE
+        #: By the identity of the app's function, and the label. No other function can get it meanwhile.
+        self._plain: dict[tuple[int, str], PlainQueue] = {}
         #: Names of record classes, with the fields.
         self._facts: deque[tuple[str, tuple[Any, ...]]] = deque()
         #: How many records are missing, why, and since when.
@@ -99,10 +99,10 @@ class EventFeed(RunObserver):
         self._has_warned = False
         #: The number of tasks at the last look. The thread finds those that were added later.
         self._known = 0
-        #: The tasks that were new at the last look, and had not ended.
-        self._new: Sequence[TaskRecord] = ()
+        #: The tasks that were new at the last look, and had not ended, by number, which takes little memory.
+        self._new: Sequence[int] = ()
         #: The rows of changed and new tasks, while they are written.
-        self._opened = EncodedRows("Tasks")
+        self._opened = EncodedRows()
         #: Call it with the number of an older task whose state has changed, and :meth:`wake` if `is_asleep`.
         self.changed = self._changed.append
         self.is_asleep = True
@@ -140,9 +140,9 @@ class EventFeed(RunObserver):
     def ended(self, record: TaskRecord, error: BaseException | None = None) -> None:
         """Note how a task has ended, and its error if it has failed, before its payload is dropped.
 
-        For a task that has ended well at its first attempt, without dependencies, special arguments and
-        memoization, :attr:`add_plain` with the record and its attempt's packed usage is quicker; :meth:`wake`
-        then, if `is_asleep`. Call :meth:`encode` after some hundred tasks of either kind.
+        For a task that `is_plain` and has ended well, it is quicker to `pack_plain` its row and to add it to
+        :attr:`plain`, or to :meth:`plain_of` if that is of another app or executor. Call :meth:`encode` after
+        some hundred tasks of either kind.
         """
         try:
             self._ended.add(self._ended_row(record, error))
@@ -160,27 +160,17 @@ class EventFeed(RunObserver):
         except Exception:  # of an object of the user's: the task must end
             logger.exception("Ended tasks are missing in the event log %s", self._path)
 
-    def _plain_rows(self, ended: Sequence[PlainEnd]) -> tuple[Sequence[Row], Sequence[int]]:
-        """Return the fields of a `PlainRow` for each of some tasks, and the kind of each."""
-        func, label = ended[0][0].func, ended[0][0].executor
-        app, executor = self._numbers_of(ended[0][0])
-        rows = [
-            (task.id, app, executor, task.invoked_s, task.launched_s, task.returned_s, usage)
-            for task, usage in ended
-            if task.func is func and task.executor is label
-        ]
-        if len(rows) == len(ended):  # usually, and quicker
-            return rows, [kind_of(app, _DONE)] * len(rows)
-        apps, executors = self._apps, self._executors
-        try:
-            numbers = [(apps[task.func.__name__], executors[task.executor]) for task, _ in ended]
-        except Exception:  # new names, or an object of the user's without a usual one
-            numbers = [self._new_names(task) for task, _ in ended]
-        rows = [
-            (task.id, app, executor, task.invoked_s, task.launched_s, task.returned_s, usage)
-            for (task, usage), (app, executor) in zip(ended, numbers, strict=True)
-        ]
-        return rows, [kind_of(row[1], _DONE) for row in rows]
+    def plain_of(self, record: TaskRecord) -> PlainQueue:
+        """Return what takes the plain rows of a task's app and executor; :attr:`plain` from now on."""
+        key = id(record.func), record.executor
+        queue = self._plain.get(key)
+        if queue is None:
+            add = self._ended.plain_of(*self._numbers_of(record))
+            queue = self._plain[key] = PlainQueue(record.func, record.executor, add)
+        self.plain = queue
+        if self.is_asleep:
+            self.wake()
+        return queue
 
     def _ended_row(self, record: TaskRecord, error: BaseException | None) -> tuple[Any, ...]:
         """Return the fields of a `TaskRow`."""
@@ -320,15 +310,21 @@ class EventFeed(RunObserver):
     # The thread
 
     def _run(self) -> None:
+        # The thread sleeps after two looks that have found nothing. While tasks end, no task wakes it: that
+        # would be one more wait for Python's lock. A plain task does only if the look before was the last.
+        has_found = False
         while not self._closing.is_set():
             self._wakeups.get()
             self._closing.wait(FLUSH_S)
             while not self._wakeups.empty():
                 self._wakeups.get()
             self.is_asleep = True  # first: what happens from now on wakes the thread again
-            self._flush()
+            had_found, has_found = has_found, self._flush()
+            if has_found or had_found:
+                self.wake()
 
-    def _flush(self) -> None:
+    def _flush(self) -> bool:
+        """Write what there is. Returns whether that was anything, and more may follow soon."""
         try:
             if self._writer is None:
                 from parsl.eventlog.records import encode
@@ -336,38 +332,42 @@ class EventFeed(RunObserver):
                 # First: what waits needs less memory then, while the file cannot be made.
                 self._ended.encode_with(encode)
                 self._writer = EventWriter(self._path, self._describe_run(), self._executor_of)
-            self._write(self._writer)
+            return self._write(self._writer)
         except OSError as error:  # on a full disk, for example: perhaps later
             if not self._has_warned:
                 self._has_warned = True
                 logger.warning("The event log %s cannot be written: %s", self._path, error)
         except Exception:  # the run is more important than its log
             logger.exception("Events are missing in %s", self._path)
+        return False
 
-    def _write(self, writer: EventWriter) -> None:
+    def _write(self, writer: EventWriter) -> bool:
         # Facts first: their tasks have changed before. Ended tasks last: those that end meanwhile are there.
         facts = _take(self._facts)
         opened = self._opened
         opened.clear()
         opened.add_all(self._open_rows(), writer.encode)
-        ended = self._ended.take()
+        self._plain.clear()  # which keeps functions in memory
+        self.plain = NO_QUEUE  # first: the next plain task may have to wake the thread
+        packed, others = self._ended.take()
         now_s = time()
-        self._account(opened, ended)
+        self._account(opened, packed, others)
         try:
             writer.name(self._executor_names.listed, self._app_names.listed)
             writer.write_rows(opened)
             for fact in facts:
                 self._write_fact(writer, *fact)
             self._write_gap(writer, now_s)
-            for rows in ended:
-                writer.write_rows(rows)
+            writer.write_packed(packed)
+            writer.write_rows(others)
             writer.sum_up(self._graph.task_count, is_due=False)
         except Exception:  # which nothing known raises: then all may be missing
-            self._lack(len(facts) + sum(rows.number for rows in (opened, *ended)), _NOT_ENCODED)
+            self._lack(len(facts) + opened.number + packed.number + others.number, _NOT_ENCODED)
             raise
         finally:
             self._looked_s = now_s
             writer.flush()  # before the memory of rows is used again
+        return bool(self._new or facts or opened.number or packed.number or others.number)
 
     def _write_fact(self, writer: EventWriter, kind: str, fields: tuple[Any, ...]) -> None:
         try:
@@ -376,7 +376,7 @@ class EventFeed(RunObserver):
             logger.exception("A record %s is missing in %s: %r", kind, self._path, fields)
             self._lack(1, _NOT_ENCODED)
 
-    def _account(self, opened: EncodedRows, ended: Sequence[EncodedRows]) -> None:
+    def _account(self, opened: EncodedRows, *ended: PackedRows | EncodedRows) -> None:
         """Count ended tasks, and the rows that are missing."""
         self._accounted += sum(rows.number + rows.lost for rows in ended)
         for rows in (opened, *ended):
@@ -400,11 +400,9 @@ class EventFeed(RunObserver):
         """
         if len(self._changed) == _MAX_WAITING:
             self._lack(1, _TOO_SLOW)
-        numbers = dict.fromkeys(_take(self._changed))
-        records = [*filter(None, map(self._graph.tasks.get, numbers)), *self._new]
+        numbers = dict.fromkeys((*_take(self._changed), *self._new))
+        records = [*filter(None, map(self._graph.tasks.get, numbers))]
         self._known, self._new = self._graph.added_since(self._known)
-        if self._new:
-            self.wake()
         rows = (self._open_row(record) for record in records if not IS_FINAL[record.status])
         return [row for row in rows if row is not None]
 
@@ -438,8 +436,9 @@ class EventFeed(RunObserver):
         self._closing.set()
         self.is_asleep = False
         self._starting = threading.RLock()
-        for waiting in (self._changed, self._ended, self._facts):
+        for waiting in (self._changed, self._ended, self._facts, self._plain):
             waiting.clear()
+        self.plain = NO_QUEUE
 
 
 class _Names:

@@ -6,7 +6,8 @@ import os
 from collections import Counter
 from time import time
 
-from parsl.dataflow.tasks.event_rows import EncodedRows, app_and_state
+from parsl.dataflow.tasks.event_rows import PLAIN_BYTES, EncodedRows, PackedRows, app_and_state, kind_of
+from parsl.vocabulary.task_states import States
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from parsl.eventlog.records import ExecutorFacts, RunBegan
     from parsl.executors.base import ParslExecutor
 
+_DONE = int(States.exec_done)
 #: The time between records of totals, at least (seconds).
 _SUMMARY_S = 2.0
 
@@ -48,11 +50,18 @@ class EventWriter:
 
     def write_rows(self, rows: EncodedRows) -> None:
         """Write rows of tasks, and count those that have ended."""
-        kind = getattr(self._records, rows.record)
         for part, number in rows.parts():
-            self._file.add_encoded((self._records.head_of(kind, number), part), number)
+            self._file.add_encoded((self._records.head_of_tasks(number), part), number)
         self._totals.update(rows.kinds)
         self._is_changed = self._is_changed or bool(rows.kinds)
+
+    def write_packed(self, rows: PackedRows) -> None:
+        """Write plain rows, and count their tasks."""
+        for (app, executor), part in rows.parts():
+            number = len(part) // PLAIN_BYTES
+            self._file.add_encoded((self._records.head_of_packed(app, executor, len(part)), part), number)
+            self._totals[kind_of(app, _DONE)] += number
+            self._is_changed = True
 
     def flush(self) -> None:
         """Write to the file."""

@@ -121,6 +121,7 @@ def special_of(record: TaskRecord) -> SpecialArguments:
     """Return the special arguments of a task; new ones without content if it has none."""
     if record.special is None:
         record.special = SpecialArguments(record.func_name, {})
+        record.is_plain = False
     return record.special
 
 

@@ -83,8 +83,11 @@ class TaskGraph:
                 self._added_late.append(record.id)
             self.tasks[record.id] = record
 
-    def added_since(self, known: int) -> tuple[int, list[TaskRecord]]:
-        """Return the number of tasks, and those that are new and kept, given the earlier number.
+    def added_since(self, known: int) -> tuple[int, list[int]]:
+        """Return how many tasks there are, and the numbers of the new ones that are kept.
+
+        Args:
+            known: How many there were.
 
         Takes no time for tasks that have ended and are forgotten.
         """
@@ -94,7 +97,7 @@ class TaskGraph:
             for record in reversed(self.tasks.values()):
                 if record.id < known and record.id not in late:
                     break
-                new.append(record)
+                new.append(record.id)
             return self.task_count, new[::-1]
 
     def replace_tasks(self, tasks: dict[int, TaskRecord]) -> None:
@@ -149,6 +152,7 @@ class TaskGraph:
                 return False
             record.exec_fu = None
             record.try_id += 1
+            record.is_plain = False
             return True
 
     def pending_again(self, record: TaskRecord) -> bool:

@@ -78,6 +78,7 @@ class TaskRunner:
     def start_after(self, record: TaskRecord, depends: list[Future[Any]]) -> BaseException | None:
         """Launch a task when its dependencies are done. Returns the error of an immediate submission."""
         record.depends = depends
+        record.is_plain = False
         if (events := self._events) is not None and events.is_asleep:
             events.wake()
         self._graph.expect(record, len(depends) + 1)
