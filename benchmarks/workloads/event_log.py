@@ -1,17 +1,22 @@
 """What the event log costs: the rate and the round trip of no-op tasks with it and without, and its size.
 
-The speed of a shared machine changes from second to second. So two kernels take turns, with bursts of tasks
-for about a second each. The log is written every half second: the processor time that the driver uses after
-a turn is added to the time of the turn.
+The speed of a shared machine changes from second to second. So two drivers take turns, with bursts of tasks
+for about a second each. Each is a process of its own, because of two kernels in one process the second is
+slower by a twentieth, log or not. Processes differ by chance, too, so there are several pairs of drivers.
+
+The log is written every half second: the processor time that a driver uses after a turn is added to the time
+of the turn.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import tempfile
 import time
-from collections.abc import Callable
-from math import sqrt
-from statistics import median
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from statistics import geometric_mean, median
 from typing import Any
 
 import parsl
@@ -24,8 +29,11 @@ from parsl.eventlog import EVENT_LOG
 
 TRIPS = 1000
 BURSTS_PER_TURN = 10
+TURNS = 6
 #: The log is written this long after a turn, at the latest (s).
 SETTLED_S = 0.8
+#: How long a driver may take for anything (s).
+LIMIT_S = 60.0
 
 
 def round_trip_s(app: Callable[[int], Any]) -> float:
@@ -54,38 +62,86 @@ def turn_s(app: Callable[[int], Any], number: int) -> float:
     return taken_s + time.process_time() - used_s
 
 
-def compare(options: Options, *, logged_first: bool) -> Values:
-    """Alternate between two kernels, each with its own workers, of which one has an event log."""
-    kernels, apps = {}, {}
-    for has_log in (True, False) if logged_first else (False, True):
+class Driver:
+    """A process with a kernel of its own. Use it in a ``with`` statement.
+
+    Args:
+        has_log: Whether its run has an event log.
+        burst: The number of tasks in a burst.
+    """
+
+    def __init__(self, has_log: bool, burst: int) -> None:
+        spawning = multiprocessing.get_context("spawn")
+        self._ours, theirs = spawning.Pipe()
+        self._process = spawning.Process(target=_drive, args=(theirs, has_log, burst))
+        self._process.start()
+        theirs.close()
+        self._answer()  # it is ready
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._process.pid}>"
+
+    def __enter__(self) -> Driver:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._ours.close()
+        self._process.join(LIMIT_S)
+        self._process.kill()
+
+    def measure(self, what: str) -> float:
+        """Measure something: a turn or a trip, in seconds, or the bytes per task in the log of the run."""
+        self._ours.send(what)
+        return self._answer()
+
+    def _answer(self) -> float:
+        if not self._ours.poll(LIMIT_S):
+            raise SystemExit(f"the driver {self._process.pid} does not answer")
+        answer: float = self._ours.recv()
+        return answer
+
+
+def _drive(ours: Connection, has_log: bool, burst: int) -> None:
+    with tempfile.TemporaryDirectory(dir=os.getcwd()) as directory:
+        os.chdir(directory)
         config = process_config(WORKERS)
         config.event_log = has_log
-        kernels[has_log] = DataFlowKernel(config)
-        apps[has_log] = parsl.python_app(tasks.take, data_flow_kernel=kernels[has_log])
-        rate(apps[has_log], range(WARM_UP_TASKS))
+        kernel = DataFlowKernel(config)
+        app = parsl.python_app(tasks.take, data_flow_kernel=kernel)
+        rate(app, range(WARM_UP_TASKS))
+        turn_s(app, burst)
+        measures = {
+            "turn": lambda: turn_s(app, burst),
+            "trip": lambda: round_trip_s(app),
+            "size": lambda: os.path.getsize(os.path.join(kernel.run_dir, EVENT_LOG)) / kernel.task_count,
+        }
+        ours.send(0.0)
+        try:
+            while True:
+                ours.send(measures[ours.recv()]())
+        except EOFError:  # the end
+            kernel.cleanup()
+
+
+def compare(burst: int, *, is_logged_first: bool) -> Values:
+    """Let a driver with a log and one without take turns."""
     turns, trips = [], []
-    for number in range(options.repeats):
-        order = (False, True) if number % 2 else (True, False)
-        turns.append({each: turn_s(apps[each], options.tasks) for each in order})
-        trips.append({each: round_trip_s(apps[each]) for each in order})
-    logged = kernels[True].task_count
-    for kernel in kernels.values():
-        kernel.cleanup()
-    return {
-        "rate_share": median(each[False] / each[True] for each in turns),
-        "trip_share": median(each[True] / each[False] for each in trips),
-        "bytes_per_task": os.path.getsize(os.path.join(kernels[True].run_dir, EVENT_LOG)) / logged,
-    }
+    with Driver(is_logged_first, burst) as first, Driver(not is_logged_first, burst) as second:
+        logged, plain = (first, second) if is_logged_first else (second, first)
+        for number in range(TURNS):
+            order: Sequence[Driver] = (plain, logged) if number % 2 else (logged, plain)
+            for what, measured in (("turn", turns), ("trip", trips)):
+                taken = {driver: driver.measure(what) for driver in order}
+                measured.append(taken[logged] / taken[plain])
+        size = logged.measure("size")
+    return {"rate_share": 1 / median(turns), "trip_share": median(trips), "bytes_per_task": size}
 
 
 def measure(options: Options) -> Values:
-    """Compare with the logged kernel as the first one, and as the second.
-
-    The second kernel of a process is slower by a twentieth, log or not. The geometric mean is free of that.
-    """
-    first, second = (compare(options, logged_first=is_first) for is_first in (True, False))
-    return {name: sqrt(first[name] * second[name]) for name in first}
+    """Compare several pairs of drivers, every second one with the log in the driver that starts first."""
+    pairs = [compare(options.tasks, is_logged_first=number % 2 == 0) for number in range(options.repeats)]
+    return {name: geometric_mean(pair[name] for pair in pairs) for name in pairs[0]}
 
 
 if __name__ == "__main__":
-    main(measure, tasks=5_000, repeats=25)
+    main(measure, tasks=5_000, repeats=10)
