@@ -233,6 +233,40 @@ def test_rows_that_a_signal_handler_adds_while_others_are_encoded_are_whole() ->
     assert sorted(rows_in(*ended.take())) == [*range(2 * BATCH)]
 
 
+@pytest.mark.parametrize("interrupted_call", [1, 2])
+def test_what_an_interrupt_has_left_behind_is_in_no_record(
+    monkeypatch: pytest.MonkeyPatch, interrupted_call: int
+) -> None:
+    """The first call puts plain rows into memory, the second one others."""
+    put, calls = event_rows._Memory.put, 0
+
+    def interrupt(*args: Any) -> int:
+        nonlocal calls
+        calls += 1
+        end = put(*args)
+        if calls == interrupted_call:
+            raise KeyboardInterrupt
+        return end
+
+    ended = empty()
+
+    def add(number: int) -> None:
+        ended.plain_of(number, 0)(plain(number))
+        ended.add(row(10 + number))
+
+    add(0)
+    ended.encode()
+    add(1)
+    monkeypatch.setattr(event_rows._Memory, "put", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        ended.encode()
+    add(2)
+    packed, others = ended.take()
+    assert ended.may_lack_rows
+    assert all(each.app == each.id for each in task_rows(packed))
+    assert {*rows_in(packed, others)} in ({0, 2, 10, 11, 12}, {0, 1, 2, 10, 12})
+
+
 def test_rows_can_become_more_while_a_view_of_their_memory_is_left() -> None:
     ended = empty()
     ended.add(row(0))

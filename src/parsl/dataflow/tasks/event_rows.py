@@ -44,32 +44,30 @@ PLAIN_BYTES = _PLAIN.size
 
 
 class _Memory:
-    """Bytes, one after the other, in memory that is used again.
+    """Memory for bytes one after the other, which is used again.
 
-    New memory costs a page fault for each 4 KB, which takes as long as a dozen rows.
+    New memory costs a page fault for each 4 KB, which takes as long as a dozen rows. Its owner knows how much
+    of it counts: after an interrupt, that is not what was put there last.
     """
 
     def __init__(self) -> None:
-        self.size = 0
         self._bytes = bytearray()
 
-    def append(self, data: bytes | memoryview) -> int:
-        """Append bytes; return the size."""
-        begin, end = self.size, self.size + len(data)
+    def put(self, begin: int, data: bytes | memoryview) -> int:
+        """Put bytes at a place behind those that count; return their end."""
+        end = begin + len(data)
         if end > len(self._bytes):  # a new one: a view of the old one may be left somewhere
             larger = bytearray(max(_FIRST_BYTES, end + len(self._bytes)))
             larger[:begin] = memoryview(self._bytes)[:begin]
             self._bytes = larger
         self._bytes[begin:end] = data
-        self.size = end
         return end
 
-    def view(self) -> memoryview:
-        """Return all of it. Release it before anything is added."""
-        return memoryview(self._bytes)[: self.size]
+    def view(self, end: int) -> memoryview:
+        """Return what is there up to a place. Release it before anything is added."""
+        return memoryview(self._bytes)[:end]
 
     def clear(self) -> None:
-        self.size = 0
         if len(self._bytes) > _KEPT_BYTES:
             self._bytes = bytearray()
 
@@ -78,12 +76,11 @@ class PackedRows:
     """Plain rows. Owned by one thread at a time.
 
     Attributes:
-        number: How many rows these are.
         lost: How many others were too many.
     """
 
     def __init__(self) -> None:
-        self.number = self.lost = 0
+        self.lost = 0
         self._memory = _Memory()
         #: Where the rows of an app and executor end; the next ones follow.
         self._ends: list[tuple[AppAndExecutor, int]] = []
@@ -93,16 +90,24 @@ class PackedRows:
 
     def add(self, owner: AppAndExecutor, rows: Sequence[bytes]) -> None:
         """Add rows of an app and executor."""
-        end = self._memory.append(b"".join(rows))
+        end = self._memory.put(self._size, b"".join(rows))
         if self._ends and self._ends[-1][0] == owner:
             self._ends[-1] = owner, end
         else:
             self._ends.append((owner, end))
-        self.number += len(rows)
+
+    @property
+    def number(self) -> int:
+        """How many rows these are."""
+        return self._size // PLAIN_BYTES
+
+    @property
+    def _size(self) -> int:
+        return self._ends[-1][1] if self._ends else 0
 
     def parts(self) -> Iterator[tuple[AppAndExecutor, memoryview]]:
         """Yield the rows in parts of one app and executor. Release each part before anything is added."""
-        memory, begin = self._memory.view(), 0
+        memory, begin = self._memory.view(self._size), 0
         for owner, end in self._ends:
             for start in range(begin, end, _PART_BYTES):
                 yield owner, memory[start : min(end, start + _PART_BYTES)]
@@ -110,7 +115,7 @@ class PackedRows:
 
     def clear(self) -> None:
         """Remove all rows."""
-        self.number = self.lost = 0
+        self.lost = 0
         self._ends.clear()
         self._memory.clear()
 
@@ -139,9 +144,14 @@ class EncodedRows:
         encoded, number = _encoded(rows, encode)
         self.lost += len(rows) - number
         if number:
-            end = self._memory.append(memoryview(encoded)[3 if encoded[0] == _ARRAY_16 else 1 :])
+            body = memoryview(encoded)[3 if encoded[0] == _ARRAY_16 else 1 :]
+            end = self._memory.put(self._size, body)
             self._batches.append((end, number))
             self.number += number
+
+    @property
+    def _size(self) -> int:
+        return self._batches[-1][0] if self._batches else 0
 
     def add_all(self, rows: Sequence[Row], encode: Encode) -> None:
         """Add any number of rows; see :meth:`add`."""
@@ -154,7 +164,7 @@ class EncodedRows:
 
     def parts(self) -> Iterator[tuple[memoryview, int]]:
         """Yield the rows in parts, and how many these are. Release each part before anything is added."""
-        memory = self._memory.view()
+        memory = self._memory.view(self._size)
         begin = number = 0
         for end, more in self._batches:
             number += more
