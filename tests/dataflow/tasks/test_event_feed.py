@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from errno import ENOSPC
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from parsl.config import Config
 from parsl.data_provider.errors import CannotStage
 from parsl.data_provider.files import File
 from parsl.dataflow.dflow import DataFlowKernel
-from parsl.dataflow.tasks import event_feed
+from parsl.dataflow.tasks import event_feed, event_writer
 from parsl.eventlog import EVENT_LOG, records
 from parsl.eventlog.file import EventFile, EventReader
 from parsl.eventlog.history import Follower, RunHistory, read_history
@@ -635,3 +636,29 @@ def test_each_end_is_written_soon_whether_the_log_sleeps_or_not(kernel_of, monke
             future.attempt_usage = pack_usage(0.5, 0.25, 1000, 5, 3)
             future.set_result(2)
             wait_until(partial(are_done, number + 1))
+
+
+def test_a_log_that_could_not_be_created_is_written_when_the_next_task_ends(kernel_of, monkeypatch):
+    tried = []
+    create = event_writer._create
+
+    def refuse(path: str) -> EventFile:
+        tried.append(path)
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+    monkeypatch.setattr(event_feed, "FLUSH_S", 0.002)
+    monkeypatch.setattr(event_writer, "_create", refuse)
+    executor = ByHand()
+    kernel = kernel_of(executors=[executor])
+    for _ in range(2):
+        app(kernel, double)(1)
+    for future in executor.futures:
+        future.attempt_usage = pack_usage(0.5, 0.25, 1000, 5, 3)
+    wait_until(lambda: tried)
+    number = len(tried)
+    executor.futures[0].set_result(2)
+    wait_until(lambda: len(tried) > number)
+    monkeypatch.setattr(event_writer, "_create", create)
+    executor.futures[1].set_result(2)
+    wait_until(lambda: os.path.exists(os.path.join(kernel.run_dir, EVENT_LOG)))
+    assert history_of(kernel).state_counts()[States.exec_done] == 2

@@ -319,6 +319,8 @@ class EventFeed(RunObserver):
             while not self._wakeups.empty():
                 self._wakeups.get()
             self.is_asleep = True  # first: what happens from now on wakes the thread again
+            self._plain.clear()  # which keeps functions in memory
+            self.plain = NO_QUEUE
             had_found, has_found = has_found, self._flush()
             if has_found or had_found:
                 self.wake()
@@ -347,8 +349,6 @@ class EventFeed(RunObserver):
         opened = self._opened
         opened.clear()
         opened.add_all(self._open_rows(), writer.encode)
-        self._plain.clear()  # which keeps functions in memory
-        self.plain = NO_QUEUE  # first: the next plain task may have to wake the thread
         packed, others = self._ended.take()
         now_s = time()
         self._account(opened, packed, others)
