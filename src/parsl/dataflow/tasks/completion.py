@@ -72,20 +72,21 @@ class Completion:
             return False
         if (events := self.events) is not None:
             # Without a call for most tasks, which would double what this costs.
+            row = None
             try:
                 is_plain = record.is_plain and error is None
                 used = record.exec_fu.attempt_usage if is_plain else b""  # type: ignore[union-attr]
                 if len(used) == USAGE_BYTES:
-                    queue = events.plain
-                    if record.func is not queue.func or record.executor is not queue.label:
-                        queue = events.plain_of(record)
-                    queue.add(
-                        pack_plain(record.id, record.invoked_s, record.launched_s, record.returned_s, used)
-                    )
-                else:
-                    events.ended(record, error)
+                    row = pack_plain(record.id, record.invoked_s, record.launched_s, record.returned_s, used)
             except Exception:  # another project's executor has made the future, for instance
+                row = None
+            if row is None:
                 events.ended(record, error)
+            else:
+                queue = events.plain
+                if record.func is not queue.func or record.executor is not queue.label:
+                    queue = events.plain_of(record)
+                queue.add(row)
         if self.task_log.is_on:
             self.task_log.state(record)
         if error is CANCELLATION:

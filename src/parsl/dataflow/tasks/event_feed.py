@@ -311,7 +311,7 @@ class EventFeed(RunObserver):
 
     def _run(self) -> None:
         # The thread sleeps after two looks that have found nothing. While tasks end, no task wakes it: that
-        # would be one more wait for Python's lock. A plain task does only if the look before was the last.
+        # would be one more wait for Python's lock. Only the first plain task after the last look wakes it.
         has_found = False
         while not self._closing.is_set():
             self._wakeups.get()
@@ -319,14 +319,19 @@ class EventFeed(RunObserver):
             while not self._wakeups.empty():
                 self._wakeups.get()
             self.is_asleep = True  # first: what happens from now on wakes the thread again
-            self._plain.clear()  # which keeps functions in memory
-            self.plain = NO_QUEUE
-            had_found, has_found = has_found, self._flush()
+            has_queue = self.plain is not NO_QUEUE  # the row for it may still be on the way
+            self._forget_queues()
+            had_found, has_found = has_found, self._flush() or has_queue
             if has_found or had_found:
                 self.wake()
 
+    def _forget_queues(self) -> None:
+        """Forget the queues for plain rows, which keep functions of the user's in memory."""
+        self._plain.clear()
+        self.plain = NO_QUEUE
+
     def _flush(self) -> bool:
-        """Write what there is. Returns whether that was anything, and more may follow soon."""
+        """Write what there is. Returns whether there was anything; then more may follow soon."""
         try:
             if self._writer is None:
                 from parsl.eventlog.records import encode
@@ -417,6 +422,7 @@ class EventFeed(RunObserver):
     def close(self, states: Mapping[str, int]) -> None:
         """Write the rest, and the end of the run with the numbers of tasks by the name of their state."""
         self._closing.set()
+        self._forget_queues()
         self._wakeups.put(None)
         if not join(self._thread, _CLOSE_S):
             logger.warning("The event log %s is incomplete: the disk does not respond", self._path)

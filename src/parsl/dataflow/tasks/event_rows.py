@@ -263,6 +263,8 @@ class EndedRows:
         packed, encoded = self._encoded
         try:
             for owner, waiting in list(self._plain.items()):
+                if not waiting:  # as for most of many apps
+                    continue
                 for plain in self._removed(waiting, packed):
                     packed.add(owner, plain)
             if self._encode is None:
