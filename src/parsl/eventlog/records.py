@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from parsl.eventlog import EVENT_LOG as EVENT_LOG
-from parsl.vocabulary.run_observer import Accounting, unpack_usage
+from parsl.vocabulary.run_observer import USAGE_FORMAT, Accounting, unpack_usage
 from parsl.vocabulary.task_states import States
 
 #: The version of the format. A reader refuses a log of a later one.
@@ -329,7 +329,7 @@ Record = (
 encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Record).decode
 _DONE = int(States.exec_done)
-_PACKED_ROW = Struct("<qdddddqii")
+_PACKED_ROW = Struct(f"<qddd{USAGE_FORMAT}")
 #: Make the names of apps and executors, given their numbers, if the records of these are damaged.
 unknown_app = "app {}".format
 unknown_executor = "executor {}".format

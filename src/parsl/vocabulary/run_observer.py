@@ -51,7 +51,9 @@ class Accounting(
     worker: int
 
 
-_PACKED = Struct("<ddqii")
+#: The fields of an `Accounting`, packed.
+USAGE_FORMAT = "ddqii"
+_PACKED = Struct(f"<{USAGE_FORMAT}")
 _RUN_S = Struct("<d")
 
 #: Packs the fields of an `Accounting`. Few readers need them, and unpacking takes as long as a tenth of the

@@ -72,12 +72,14 @@ class Completion:
             return False
         if (events := self.events) is not None:
             # Without a call for most tasks, which would double what this costs.
-            row = None
             try:
                 is_plain = record.is_plain and error is None
                 used = record.exec_fu.attempt_usage if is_plain else b""  # type: ignore[union-attr]
-                if len(used) == USAGE_BYTES:
-                    row = pack_plain(record.id, record.invoked_s, record.launched_s, record.returned_s, used)
+                row = (
+                    pack_plain(record.id, record.invoked_s, record.launched_s, record.returned_s, used)
+                    if len(used) == USAGE_BYTES
+                    else None
+                )
             except Exception:  # another project's executor has made the future, for instance
                 row = None
             if row is None:

@@ -15,7 +15,7 @@ from time import time
 
 from parsl.common.threads import disown_in_children, join
 from parsl.dataflow.taskrecord import TaskRecord
-from parsl.dataflow.tasks.event_rows import NO_QUEUE, EncodedRows, EndedRows, PlainQueue
+from parsl.dataflow.tasks.event_rows import NO_QUEUE, EncodedRows, EndedRows, PlainQueue, take_oldest
 from parsl.dataflow.tasks.event_writer import EventWriter, encodable
 from parsl.dataflow.tasks.failure_log import root_task
 from parsl.dataflow.tasks.graph import IS_FINAL
@@ -49,7 +49,7 @@ _NOT_ENCODED = "they could not be encoded (see parsl.log)"
 _UNKNOWN = (-1.0, -1.0, -1, -1, -1)
 _FIELDS_BEFORE_UNKNOWN = 9
 #: The numbers of states as plain integers, because those of the enumeration are slow to hash.
-_PLAIN = list(range(len(IS_FINAL)))
+_STATE_NUMBERS = list(range(len(IS_FINAL)))
 #: How long the end of a run waits for the thread, for instance while the disk does not respond (seconds).
 _CLOSE_S = 10.0
 
@@ -191,7 +191,7 @@ class EventFeed(RunObserver):
         app, executor = self._numbers_of(record)
         depends = record.depends
         return (
-            record.id, app, executor, _PLAIN[record.status], record.try_id, record.invoked_s,
+            record.id, app, executor, _STATE_NUMBERS[record.status], record.try_id, record.invoked_s,
             record.launched_s, numbers_of(depends) if depends else (), record.returned_s,
         )  # fmt: skip
 
@@ -350,7 +350,7 @@ class EventFeed(RunObserver):
 
     def _write(self, writer: EventWriter) -> bool:
         # Facts first: their tasks have changed before. Ended tasks last: those that end meanwhile are there.
-        facts = _take(self._facts)
+        facts = take_oldest(self._facts, len(self._facts))
         opened = self._opened
         opened.clear()
         opened.add_all(self._open_rows(), writer.encode)
@@ -405,7 +405,7 @@ class EventFeed(RunObserver):
         """
         if len(self._changed) == _MAX_WAITING:
             self._lack(1, _TOO_SLOW)
-        numbers = dict.fromkeys((*_take(self._changed), *self._new))
+        numbers = dict.fromkeys((*take_oldest(self._changed, len(self._changed)), *self._new))
         records = [*filter(None, map(self._graph.tasks.get, numbers))]
         self._known, self._new = self._graph.added_since(self._known)
         rows = (self._open_row(record) for record in records if not IS_FINAL[record.status])
@@ -467,11 +467,6 @@ class _Names:
             self.listed.append(text)
             number = self.numbers[name] = self.listed.index(text)
         return number
-
-
-def _take(waiting: deque[Any]) -> list[Any]:
-    """Remove what is in a queue now; other threads may append meanwhile."""
-    return [waiting.popleft() for _ in range(len(waiting))]
 
 
 def _records_of(future: Future[Any]) -> list[TaskRecord]:

@@ -12,6 +12,8 @@ from logging import getLogger
 from struct import Struct
 from threading import Lock
 
+from parsl.vocabulary.run_observer import USAGE_BYTES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +39,7 @@ _STATE_MASK = 15
 #: How long rows are waited for that another thread is encoding (seconds).
 _PATIENCE_S = 5.0
 
-_PLAIN = Struct("<qddd32s")
+_PLAIN = Struct(f"<qddd{USAGE_BYTES}s")
 #: Packs a plain row, of a task's number, `invoked_s`, `launched_s`, `returned_s` and its attempt's usage.
 pack_plain = _PLAIN.pack
 PLAIN_BYTES = _PLAIN.size
@@ -212,7 +214,8 @@ class EndedRows:
     """The rows of ended tasks that are not yet in the log. Any thread may use them, and one takes them.
 
     Args:
-        max_waiting: How many rows wait at most; likewise plain ones. More are dropped.
+        max_waiting: How many rows wait at most; likewise plain ones, which are only counted by :meth:`encode`
+            and :meth:`take`. More are dropped.
 
     Attributes:
         add: Call it with the row of a task that has ended: the fields of a `TaskRow`. Call :meth:`encode`
@@ -281,7 +284,7 @@ class EndedRows:
     def _removed(self, waiting: Any, rows: PackedRows | EncodedRows) -> Iterator[Sequence[Any]]:
         """Remove what waits now, and yield it in parts. If there are too many rows already, it is lost."""
         for _ in range(0, len(waiting), BATCH):
-            taken = _take(waiting, BATCH)
+            taken = take_oldest(waiting, BATCH)
             if rows.number < self._max_waiting:
                 yield taken
             else:
@@ -323,7 +326,7 @@ class EndedRows:
             each.clear()
 
 
-def _take(waiting: list[Any] | deque[Any], number: int) -> list[Any]:
+def take_oldest(waiting: list[Any] | deque[Any], number: int) -> list[Any]:
     """Remove the oldest of what waits; other threads may append meanwhile, or the queue drop its oldest."""
     if isinstance(waiting, list):
         taken = waiting[:number]

@@ -86,10 +86,10 @@ class TaskGraph:
     def added_since(self, known: int) -> tuple[int, list[int]]:
         """Return how many tasks there are, and the numbers of the new ones that are kept.
 
+        Takes no time for tasks that have ended and are forgotten.
+
         Args:
             known: How many there were.
-
-        Takes no time for tasks that have ended and are forgotten.
         """
         new = []
         with self._lock:
